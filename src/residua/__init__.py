@@ -1,0 +1,3 @@
+"""ResNet image classifiers, from a folder of photos to production."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,135 @@
+"""Every error that residua raises on purpose, drawn on one screen.
+
+ResiduaError
+├── UnknownNameError         a name that is in no list; carries the nearest ones
+├── SettingError             an option with a value that makes no sense
+├── MissingExtraError        a library that is not installed; carries the extra to install
+├── ImageError               one picture that cannot be used; carries a short reason code
+│   ├── NotAnImageError      the content is no picture format that residua reads
+│   ├── ImageTooLargeError   refused by the limits, before decoding
+│   └── ImageDamagedError    a known format whose content cannot be decoded
+├── BundleError              a bundle that cannot be used
+│   ├── BundleDamagedError   a file of it is missing, truncated or altered
+│   └── BundleVersionError   written by a newer residua
+├── WeightsError             a weight file that cannot be used
+│   ├── WeightsMismatchError its tensors do not fit the network; carries the table of differences
+│   ├── UnsafeFileError      a pickle that holds more than arrays
+│   ├── ChecksumError        not the file that was published
+│   └── DownloadError        no mirror gave the file; carries how to bring it by hand
+└── DataError                a data set that cannot be read
+
+A message says what was given, what was expected and the next step. Users see these without a
+traceback; anything else that escapes is a defect of residua.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from residua.base.nearest import nearest
+
+
+class ResiduaError(Exception):
+    """The root of the family: ``problem`` (given and expected) and ``next_step`` for the user."""
+
+    def __init__(self, problem: str, *, next_step: str = "") -> None:
+        """Join both sentences into the message; ``next_step`` may be empty."""
+        self.problem = problem
+        self.next_step = next_step
+        super().__init__(f"{problem}\n{next_step}" if next_step else problem)
+
+
+class UnknownNameError(ResiduaError):
+    """A name that is in no list. ``suggestions`` holds the nearest valid names, best first."""
+
+    def __init__(self, kind: str, given: str, known: Iterable[str], *, next_step: str = "") -> None:
+        """Say which ``kind`` of name was ``given`` and offer the five nearest of ``known``."""
+        self.given = given
+        self.suggestions = nearest(given, known)
+        offer = f"Nearest: {', '.join(self.suggestions)}." if self.suggestions else ""
+        super().__init__(
+            f"There is no {kind} named {given!r}.",
+            next_step=" ".join(part for part in (offer, next_step) if part),
+        )
+
+
+class SettingError(ResiduaError):
+    """An option with a value that makes no sense."""
+
+
+class MissingExtraError(ResiduaError):
+    """A library that this installation lacks; the message names the extra to install."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        """Name the missing ``library`` and the ``extra`` that brings it."""
+        super().__init__(
+            f"{library} is not installed.",
+            next_step=f"Install it with: pip install 'residua[{extra}]'",
+        )
+
+
+class ImageError(ResiduaError):
+    """One picture that cannot be used. ``reason`` is a short code for machines."""
+
+    reason: ClassVar[str] = "image"
+
+
+class NotAnImageError(ImageError):
+    """The content is no picture format that residua reads."""
+
+    reason = "not-an-image"
+
+
+class ImageTooLargeError(ImageError):
+    """Refused by the limits on bytes, pixels or side, before decoding."""
+
+    reason = "too-large"
+
+
+class ImageDamagedError(ImageError):
+    """A known format whose content cannot be decoded."""
+
+    reason = "damaged"
+
+
+class BundleError(ResiduaError):
+    """A bundle that cannot be used."""
+
+
+class BundleDamagedError(BundleError):
+    """A file of the bundle is missing, truncated or altered."""
+
+
+class BundleVersionError(BundleError):
+    """The bundle was written by a newer residua than this one."""
+
+
+class WeightsError(ResiduaError):
+    """A weight file that cannot be used."""
+
+
+class WeightsMismatchError(WeightsError):
+    """Tensors that do not fit the network; ``differences`` is the table, a line each."""
+
+    def __init__(self, problem: str, differences: Sequence[str], *, next_step: str = "") -> None:
+        """Show the first twenty of ``differences``; the attribute keeps them all."""
+        self.differences = tuple(differences)
+        shown = [f"  {line}" for line in self.differences[:20]]
+        if len(self.differences) > 20:
+            shown.append(f"  … and {len(self.differences) - 20} more")
+        super().__init__("\n".join([problem, *shown]), next_step=next_step)
+
+
+class UnsafeFileError(WeightsError):
+    """A pickle that holds more than arrays, refused before anything of it runs."""
+
+
+class ChecksumError(WeightsError):
+    """Not the file that was published, or that was recorded at its first use."""
+
+
+class DownloadError(WeightsError):
+    """No mirror gave the file; the message says how to bring it by hand."""
+
+
+class DataError(ResiduaError):
+    """A data set that cannot be read."""

@@ -1,0 +1,54 @@
+"""What this machine offers: cores and processor features. Knows no torch."""
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """Return the processor's features as Linux names them (avx2, avx512f, amx_bf16, …)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    for line in text.splitlines():
+        if line.startswith(("flags", "Features")):
+            return frozenset(line.partition(":")[2].split())
+    return frozenset()
+
+
+def has_fast_bf16() -> bool:
+    """Tell whether the processor multiplies bfloat16 in hardware (AMX or AVX-512 BF16)."""
+    return bool(processor_flags() & {"amx_bf16", "avx512_bf16", "bf16"})
+
+
+def describe_machine() -> dict[str, str]:
+    """Return processor, cores and system as text, for provenance and benchmark records."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return {
+        "processor": model,
+        "cores": str(usable_cores()),
+        "features": " ".join(
+            sorted(
+                processor_flags() & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16"}
+            )
+        ),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }

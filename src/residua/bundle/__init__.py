@@ -1,0 +1,1 @@
+"""The vocabulary of residua: what a bundle says of a classifier, and how it lies on disk."""

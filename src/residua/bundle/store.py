@@ -1,0 +1,148 @@
+"""Bundles on disk: written whole or not at all, verified when read, never a pickle.
+
+flowers.bundle/
+  bundle.json           the Manifest, with size and sha256 of every other file
+  weights.safetensors   the tensors of ``zoo.resnet.ResNet``, float32
+  exports/FORMAT/…      one folder per exported format
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from residua.base.errors import BundleDamagedError, BundleError, SettingError
+from residua.base.files import replacing_folder, sha256_of
+from residua.bundle.schema import FileRecord, Manifest
+from residua.bundle.upgrade import upgrade
+
+MANIFEST = "bundle.json"
+WEIGHTS = "weights.safetensors"
+_MANIFEST_LIMIT = 64 << 20  # bytes; a manifest of 1000 classes has 100 kB
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on disk: its folder and what ``bundle.json`` says."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def weights_path(self) -> Path:
+        """The file of tensors."""
+        return self.path / WEIGHTS
+
+    def verify(self, name: str = "") -> None:
+        """Compare size and SHA-256 of one file, or of all, with the manifest.
+
+        Raises BundleDamagedError that names the first file that differs.
+        """
+        records = self.manifest.files
+        for relative in [name] if name else records:
+            path, record = self.path / relative, records[relative]
+            if not path.is_file():
+                raise _damaged(path, "is missing")
+            if path.stat().st_size != record.bytes:
+                size = path.stat().st_size
+                raise _damaged(path, f"has {size} bytes where {record.bytes} were written")
+            if sha256_of(path) != record.sha256:
+                raise _damaged(path, "has another content than was written (sha256 differs)")
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the tensors by name, verified against the manifest."""
+        self.verify(WEIGHTS)
+        try:
+            return load_file(self.weights_path)
+        except SafetensorError as error:
+            raise _damaged(self.weights_path, f"is no safetensors file ({error})") from error
+
+
+def is_bundle(path: Path) -> bool:
+    """Tell whether ``path`` is a folder with a ``bundle.json``."""
+    return (path / MANIFEST).is_file()
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check ``bundle.json``; the tensors are verified when they are asked for.
+
+    Raises BundleError where there is no bundle, BundleDamagedError where it cannot be read and
+    BundleVersionError where a newer residua wrote it.
+    """
+    manifest_path = path / MANIFEST
+    if not manifest_path.is_file():
+        raise BundleError(
+            f"{path} is no bundle: it has no {MANIFEST}.",
+            next_step="Give a folder that residua wrote, or a name from: residua models",
+        )
+    try:
+        if manifest_path.stat().st_size > _MANIFEST_LIMIT:
+            raise _damaged(manifest_path, "is far too large for a manifest")
+        content = json.loads(manifest_path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(manifest_path, f"is no JSON ({error})") from error
+    content = upgrade(content, manifest_path)
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        raise _damaged(manifest_path, _first_complaint(error)) from error
+    _check_names(manifest, manifest_path)
+    bundle = Bundle(path, manifest)
+    if WEIGHTS not in manifest.files:
+        raise _damaged(manifest_path, f"lists no {WEIGHTS}")
+    if not bundle.weights_path.is_file():
+        raise _damaged(bundle.weights_path, "is missing")
+    return bundle
+
+
+def write_bundle(
+    path: Path, manifest: Manifest, tensors: Mapping[str, np.ndarray], *, overwrite: bool = False
+) -> Bundle:
+    """Write a bundle at ``path``: into a folder beside it, flushed, then swapped in.
+
+    An existing bundle is replaced only with ``overwrite``; any other existing path is refused.
+    """
+    if path.exists() and not (overwrite and is_bundle(path)):
+        if is_bundle(path):
+            raise SettingError(
+                f"{path} exists already.", next_step="Choose another name, or add --overwrite."
+            )
+        raise SettingError(f"{path} exists and is no bundle.", next_step="Choose another name.")
+    with replacing_folder(path) as folder:
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        save_file(contiguous, folder / WEIGHTS, metadata={"format": "residua"})
+        weights = FileRecord(
+            bytes=(folder / WEIGHTS).stat().st_size, sha256=sha256_of(folder / WEIGHTS)
+        )
+        manifest = manifest.model_copy(update={"files": {WEIGHTS: weights}, "exports": {}})
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return Bundle(path, manifest)
+
+
+def _check_names(manifest: Manifest, path: Path) -> None:
+    """Refuse file names that lead out of the bundle: a manifest may come from anywhere."""
+    for name in manifest.files:
+        parts = Path(name).parts
+        if Path(name).is_absolute() or ".." in parts or not parts:
+            raise _damaged(path, f"names a file outside the bundle: {name!r}")
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the whole"
+    more = error.error_count() - 1
+    return f"does not fit the schema at {place}: {first['msg']}" + (
+        f" (and {more} more)" if more else ""
+    )
+
+
+def _damaged(path: Path, what: str) -> BundleDamagedError:
+    return BundleDamagedError(
+        f"{path} {what}.",
+        next_step="Copy the bundle again from where it was made, or make it again.",
+    )

@@ -1,0 +1,24 @@
+"""Squeeze-and-excitation: each channel weighted by what the whole picture holds."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SqueezeExcite(nn.Module):
+    """Global average pool → C/reduction → ReLU → C → sigmoid (arXiv 1709.01507).
+
+    It stands after the last normalisation of the branch, before the addition, as in PaddleClas's
+    ``se_resnet_vd.py``; the reduction is of the block's output width.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        """``channels`` of input and output, ``channels // reduction`` in between."""
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // reduction)
+        self.excite = nn.Linear(channels // reduction, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] → the same shape, each channel scaled by a factor in 0…1."""
+        gate = functional.relu(self.squeeze(x.mean((2, 3))))  # [N, C/reduction]
+        gate = self.excite(gate).sigmoid()  # [N, C]
+        return x * gate[:, :, None, None]

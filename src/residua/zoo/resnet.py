@@ -1,0 +1,94 @@
+"""The network: one class for the whole series, assembled from one row of the table."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from residua.bundle.schema import Architecture
+from residua.zoo.block import BLOCKS, EXPANSION, ConvNorm
+
+
+class ResNet(nn.Module):
+    """A network of the series. ``row`` says which; ``zoo.create`` makes one with options.
+
+    Input is float [N, C, H, W], normalised; output is logits [N, classes]. The tensors are named
+    ``stem.I``, ``stages.S.B.conv0…``, ``.shortcut``, ``.attention`` and ``head``.
+    """
+
+    def __init__(self, row: Architecture) -> None:
+        """Assemble the network with freshly drawn weights (``zoo.create`` initialises them)."""
+        super().__init__()
+        self.row = row
+        self.stem = _make_stem(row)
+        self.pool: nn.Module = nn.Identity() if row.stem == "3x3" else nn.MaxPool2d(3, 2, 1)
+        self.stages = _make_stages(row)
+        self.num_features = row.widths[-1] * EXPANSION[row.block]
+        self.head: nn.Module = nn.Linear(self.num_features, row.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] → logits [N, classes]."""
+        logits: Tensor = self.head(self.embed(x))
+        return logits
+
+    def embed(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] → the pooled features before the classifier, [N, num_features]."""
+        x = self._stem_features(x)
+        for stage in self.stages:
+            x = stage(x)
+        return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+    def features(self, x: Tensor, names: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Return what the stem and the stages give out, by name: "stem", "stage1", "stage2", …
+
+        ``names`` chooses; empty means all. Each is [N, C, H, W]; "stem" is after the max pool.
+        """
+        known = ["stem", *(f"stage{index + 1}" for index in range(len(self.stages)))]
+        wanted = list(names) or known
+        if unknown := set(wanted) - set(known):
+            raise KeyError(f"no feature named {sorted(unknown)}; there are {known}")
+        x = self._stem_features(x)
+        found = {"stem": x}
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            found[f"stage{index + 1}"] = x
+        return {name: found[name] for name in wanted}
+
+    def _stem_features(self, x: Tensor) -> Tensor:
+        for conv in self.stem:
+            x = functional.relu(conv(x))
+        pooled: Tensor = self.pool(x)
+        return pooled
+
+
+def _make_stem(row: Architecture) -> nn.ModuleList:
+    kernel = 7 if row.stem == "7x7" else 3
+    stride = 1 if row.stem == "3x3" else 2
+    layers = [ConvNorm(row.input_channels, row.stem_widths[0], kernel, stride=stride)]
+    for inputs, outputs in zip(row.stem_widths[:-1], row.stem_widths[1:], strict=True):
+        layers.append(ConvNorm(inputs, outputs, kernel))
+    return nn.ModuleList(layers)
+
+
+def _make_stages(row: Architecture) -> nn.ModuleList:
+    """Stack the stages; the drop-path rate rises linearly from 0 to the row's over the blocks."""
+    make_block = BLOCKS[row.block]
+    last = max(1, sum(row.depths) - 1)
+    inputs, done = row.stem_widths[-1], 0
+    stages = nn.ModuleList()
+    for stage_index, (depth, width) in enumerate(zip(row.depths, row.widths, strict=True)):
+        blocks = nn.Sequential()
+        for index in range(depth):
+            blocks.append(
+                make_block(
+                    row,
+                    inputs,
+                    width,
+                    stride=2 if index == 0 and stage_index > 0 else 1,
+                    first=index == 0 and stage_index == 0,
+                    drop=row.drop_path * done / last,
+                )
+            )
+            inputs, done = width * EXPANSION[row.block], done + 1
+        stages.append(blocks)
+    return stages

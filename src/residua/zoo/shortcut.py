@@ -1,0 +1,57 @@
+"""The three shortcuts of the series: projection, average (vd) and padding (CIFAR, option A)."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from residua.bundle.schema import Architecture
+
+
+class Projection(nn.Module):
+    """1x1 convolution and normalisation; with ``average`` the stride is a 2x2 average pool.
+
+    The pool's divisor counts real pixels only, so that odd sizes agree with Paddle's "SAME".
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, average: bool) -> None:
+        """``average`` moves a stride of 2 from the convolution into a pool before it."""
+        super().__init__()
+        pooled = average and stride > 1
+        self.pool = (
+            nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False)
+            if pooled
+            else nn.Identity()
+        )
+        self.conv = nn.Conv2d(inputs, outputs, 1, 1 if pooled else stride, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, inputs, H, W] → [N, outputs, H/stride, W/stride]."""
+        y: Tensor = self.norm(self.conv(self.pool(x)))
+        return y
+
+
+class PaddedSubsample(nn.Module):
+    """Option A of arXiv 1512.03385: every second pixel, new channels filled with zeros."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+        """The new channels are laid half before and half behind the old ones."""
+        super().__init__()
+        self.stride = stride
+        self.before = (outputs - inputs) // 2
+        self.behind = outputs - inputs - self.before
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, inputs, H, W] → [N, outputs, H/stride, W/stride]."""
+        subsampled = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(subsampled, (0, 0, 0, 0, self.before, self.behind))
+
+
+def make_shortcut(
+    row: Architecture, inputs: int, outputs: int, *, stride: int, first: bool
+) -> nn.Module:
+    """Return the shortcut of one block; ``first`` marks the first block of the first stage."""
+    if inputs == outputs and stride == 1 and not (first and row.first_projection):
+        return nn.Identity()
+    if row.shortcut == "padding":
+        return PaddedSubsample(inputs, outputs, stride=stride)
+    return Projection(inputs, outputs, stride=stride, average=row.shortcut == "average")
