@@ -1,1 +1,1 @@
-"""The ground floor: errors, names, files, progress, time and the machine. Imports nothing of ours."""
+"""The ground floor: errors, names, files, progress, time, machine; imports nothing of ours."""

@@ -22,7 +22,7 @@ class Progress:
         self._anything_shown = False
 
     def advance(self, count: int = 1) -> None:
-        """Note that ``count`` more are done; shows at most ten times a second (live) or a minute."""
+        """Note that ``count`` more are done; shows ten times a second on a terminal, else twice a minute."""
         self.done += count
         now = time.monotonic()
         if now - self._started > 2 and now - self._shown > (0.1 if self._live else 30):
@@ -45,7 +45,12 @@ class Progress:
     def close(self) -> None:
         """Clear the live line."""
         if self._live and self._anything_shown:
-            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+            _say("\r\x1b[2K")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def progressing(

@@ -8,19 +8,19 @@ from residua.bundle.schema import Classes
 
 @cache
 def imagenet_classes() -> Classes:
-    """Return the 1000 classes of ImageNet-1k in the usual order, synset ids included (see NOTICE)."""
+    """Return the 1000 classes of ImageNet-1k in the usual order, with synset ids (see NOTICE)."""
     text = files("residua.bundle").joinpath("imagenet.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()]
     return Classes(ids=tuple(row[0] for row in rows), names=tuple(row[1] for row in rows))
 
 
 def numbered_classes(count: int) -> Classes:
-    """Return names for a network whose classes nobody named: "class 0", "class 1", …"""
+    """Return names for classes that nobody named: "class 0", "class 1" and so on."""
     return Classes(names=tuple(f"class {index}" for index in range(count)))
 
 
 def match_classes(given: Classes, wanted: Classes) -> tuple[int | None, ...]:
-    """For each of ``wanted`` return its index in ``given``, by id where both have ids, else by name.
+    """Return the index in ``given`` of each of ``wanted``: by id where both have ids, else by name.
 
     None stands for a class that ``given`` lacks; nothing is ever shifted. A name that stands twice
     in ``given`` (ImageNet has two cranes) is matched by the order of its occurrences.

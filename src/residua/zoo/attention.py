@@ -19,6 +19,6 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → the same shape, each channel scaled by a factor in 0…1."""
-        gate = functional.relu(self.squeeze(x.mean((2, 3))))  # [N, C/reduction]
-        gate = self.excite(gate).sigmoid()  # [N, C]
+        squeezed = functional.relu(self.squeeze(x.mean((2, 3))))  # [N, C/reduction]
+        gate: Tensor = self.excite(squeezed).sigmoid()  # [N, C]
         return x * gate[:, :, None, None]

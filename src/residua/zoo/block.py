@@ -118,9 +118,8 @@ class Bottleneck(ResidualBlock):
     def branch(self, x: Tensor) -> Tensor:
         """1x1, ReLU, 3x3, ReLU, 1x1."""
         y = functional.relu(self.conv0(x))
-        y = functional.relu(self.conv1(y))
-        y = self.conv2(y)
-        return y
+        last: Tensor = self.conv2(functional.relu(self.conv1(y)))
+        return last
 
     @property
     def last_norm(self) -> nn.BatchNorm2d:
@@ -139,7 +138,7 @@ class SplitBottleneck(ResidualBlock):
     def __init__(
         self, row: Architecture, inputs: int, width: int, *, stride: int, first: bool, drop: float
     ) -> None:
-        """``width`` is the width of the stage; a branch has ``width * base_width / 64`` channels."""
+        """``width`` is the width of the stage; a branch has ``width * base_width / 64``."""
         outputs = width * EXPANSION["res2net"]
         super().__init__(row, inputs, outputs, stride=stride, first=first, drop=drop)
         self.scale = row.scale

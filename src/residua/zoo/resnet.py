@@ -1,10 +1,12 @@
 """The network: one class for the whole series, assembled from one row of the table."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from residua.base.errors import UnknownNameError
 from residua.bundle.schema import Architecture
 from residua.zoo.block import BLOCKS, EXPANSION, ConvNorm
 
@@ -25,11 +27,19 @@ class ResNet(nn.Module):
         self.stages = _make_stages(row)
         self.num_features = row.widths[-1] * EXPANSION[row.block]
         self.head: nn.Module = nn.Linear(self.num_features, row.num_classes)
+        self.frozen: tuple[nn.Module, ...] = ()  # see ``zoo.surgery.freeze``
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → logits [N, classes]."""
         logits: Tensor = self.head(self.embed(x))
         return logits
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def embed(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → the pooled features before the classifier, [N, num_features]."""
@@ -39,14 +49,14 @@ class ResNet(nn.Module):
         return functional.adaptive_avg_pool2d(x, 1).flatten(1)
 
     def features(self, x: Tensor, names: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Return what the stem and the stages give out, by name: "stem", "stage1", "stage2", …
+        """Return what the stem and the stages give out, by name: "stem", "stage1" and so on.
 
         ``names`` chooses; empty means all. Each is [N, C, H, W]; "stem" is after the max pool.
         """
         known = ["stem", *(f"stage{index + 1}" for index in range(len(self.stages)))]
         wanted = list(names) or known
         if unknown := set(wanted) - set(known):
-            raise KeyError(f"no feature named {sorted(unknown)}; there are {known}")
+            raise UnknownNameError("feature", min(unknown), known)
         x = self._stem_features(x)
         found = {"stem": x}
         for index, stage in enumerate(self.stages):

@@ -7,6 +7,7 @@ al. 2015, arXiv 1512.03385, section 4.2 (the CIFAR networks). ``_vd`` is the "D"
 """
 
 from collections.abc import Iterator
+from itertools import chain, product
 from typing import Any, Literal
 
 from residua.base.errors import UnknownNameError
@@ -46,28 +47,36 @@ def _row(
     return Architecture(name=name, block=block or usual_block, depths=depths, **options)
 
 
-def _rows() -> Iterator[Architecture]:
+def _series() -> Iterator[Architecture]:
+    """The rows of the document: plain, vc, vd and SE."""
     for depth in (18, 34, 50, 101, 152):
-        yield _row(f"ResNet{depth}", depth, _PLAIN)
+        yield _row(f"ResNet{depth}", depth)
     for depth in (18, 34, 50, 101, 152):
         yield _row(f"ResNet{depth}_vc", depth, _VC)
     for depth in (18, 34, 50, 101, 152, 200):
         yield _row(f"ResNet{depth}_vd", depth, _VD)
     for depth in (18, 34, 50):
         yield _row(f"SE_ResNet{depth}_vd", depth, _VD, _SE)
+
+
+def _wider() -> Iterator[Architecture]:
+    """ResNeXt (arXiv 1611.05431), with and without SE, and Wide ResNet (arXiv 1605.07146)."""
     for suffix, variant in (("", _PLAIN), ("_vd", _VD)):
-        for depth in (50, 101, 152):
-            for groups in (32, 64):
-                width = {"groups": groups, "base_width": 4}
-                yield _row(f"ResNeXt{depth}{suffix}_{groups}x4d", depth, variant, width)
+        for depth, groups in product((50, 101, 152), (32, 64)):
+            width = {"groups": groups, "base_width": 4}
+            yield _row(f"ResNeXt{depth}{suffix}_{groups}x4d", depth, variant, width)
     for base_width in (8, 16, 32, 48):
         width = {"groups": 32, "base_width": base_width}
-        yield _row(f"ResNeXt101_32x{base_width}d", 101, _PLAIN, width)
+        yield _row(f"ResNeXt101_32x{base_width}d", 101, width)
     for depth in (50, 101):
         yield _row(f"SE_ResNeXt{depth}_32x4d", depth, _SE, {"groups": 32, "base_width": 4})
     yield _row("SE_ResNeXt50_vd_32x4d", 50, _WIDE_VD, _SE, {"groups": 32, "base_width": 4})
     for depth in (50, 101):
         yield _row(f"Wide_ResNet{depth}_2", depth, {"base_width": 128})
+
+
+def _res2net() -> Iterator[Architecture]:
+    """Res2Net (arXiv 1904.01169); 26w_4s: four branches of width 26."""
     for name, depth, variant, base_width, scale in (
         ("Res2Net50_26w_4s", 50, _PLAIN, 26, 4),
         ("Res2Net50_14w_8s", 50, _PLAIN, 14, 8),
@@ -77,6 +86,10 @@ def _rows() -> Iterator[Architecture]:
     ):
         split = {"base_width": base_width, "scale": scale}
         yield _row(name, depth, variant, split, block="res2net")
+
+
+def _cifar() -> Iterator[Architecture]:
+    """The networks of arXiv 1512.03385, section 4.2, for pictures of 32 pixels."""
     for depth in (20, 32, 44, 56, 110):
         blocks = (depth - 2) // 6
         yield Architecture(
@@ -84,7 +97,9 @@ def _rows() -> Iterator[Architecture]:
         )
 
 
-ROWS: dict[str, Architecture] = {row.name: row for row in _rows()}
+ROWS: dict[str, Architecture] = {
+    row.name: row for row in chain(_series(), _wider(), _res2net(), _cifar())
+}
 _BY_SPELLING = {normalize(name): name for name in ROWS}
 
 

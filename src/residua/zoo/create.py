@@ -1,0 +1,83 @@
+"""Networks made from a row of the table, with the options that every row takes."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from residua.bundle.schema import Architecture
+from residua.zoo.block import BasicBlock, Bottleneck, SplitBottleneck
+from residua.zoo.resnet import ResNet
+from residua.zoo.table import find_row
+
+
+def create(
+    row: Architecture | str,
+    *,
+    num_classes: int | None = None,
+    input_channels: int | None = None,
+    small_images: bool = False,
+    drop_path: float | None = None,
+    widths: Sequence[int] | None = None,
+    zero_gamma: bool = False,
+    seed: int | None = None,
+) -> ResNet:
+    """Return a freshly initialised network of ``row``, in training mode.
+
+    Args:
+        row: a row of the table, or its name in any spelling (UnknownNameError offers the nearest).
+        num_classes: outputs of the classifier; by default the row's.
+        input_channels: 3 for RGB, 1 for grey, 4 for RGBA, or any number.
+        small_images: replace the stem by one 3x3 convolution of stride 1 without max pool, for
+            pictures of about 32 to 96 pixels.
+        drop_path: probability of dropping the last block's branch, rising linearly from 0 at the
+            first (stochastic depth).
+        widths: widths of the stages, to make a row narrower or wider.
+        zero_gamma: start the last normalisation of each block at 0, so that every block begins as
+            the identity (arXiv 1706.02677, section 5.1).
+        seed: draws the weights from a generator of their own; None uses torch's.
+    """
+    row = find_row(row) if isinstance(row, str) else row
+    changes: dict[str, Any] = {}
+    if num_classes is not None:
+        changes["num_classes"] = num_classes
+    if input_channels is not None:
+        changes["input_channels"] = input_channels
+    if drop_path is not None:
+        changes["drop_path"] = drop_path
+    if widths is not None:
+        changes["widths"] = tuple(widths)
+    if small_images and row.stem != "3x3":
+        changes |= {"stem": "3x3", "stem_widths": (row.stem_widths[-1],)}
+    # model_copy does not validate, so the changed row is read afresh.
+    row = Architecture.model_validate(row.model_dump() | changes)
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        network = ResNet(row)
+        initialise(network, zero_gamma=zero_gamma)
+    return network
+
+
+def initialise(network: ResNet, *, zero_gamma: bool = False) -> None:
+    """Draw all weights afresh, as PaddleClas does.
+
+    Convolutions: Kaiming normal of the fan-in; linear layers: uniform in ±1/sqrt(inputs), bias 0;
+    normalisations: scale 1, shift 0 (reference: Paddle's Conv2D default and
+    ``legendary_models/resnet.py``).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            bound = 1 / math.sqrt(module.in_features)
+            nn.init.uniform_(module.weight, -bound, bound)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+    if zero_gamma:
+        for module in network.modules():
+            if isinstance(module, BasicBlock | Bottleneck | SplitBottleneck):
+                nn.init.zeros_(module.last_norm.weight)

@@ -1,0 +1,79 @@
+"""Changes to a network that is there: another head, other input channels, frozen parts, groups.
+
+The parts of a network are its stem, its stages and its head, named "stem", "stage1", … "head".
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from torch import nn
+
+from residua.base.errors import SettingError, UnknownNameError
+from residua.zoo.resnet import ResNet
+
+_FIRST = "stem.0.conv.weight"
+
+
+def list_parts(network: ResNet) -> dict[str, nn.Module]:
+    """Return the parts by name, from input to output."""
+    stages = {f"stage{index + 1}": stage for index, stage in enumerate(network.stages)}
+    return {"stem": network.stem, **stages, "head": network.head}
+
+
+def replace_head(network: ResNet, num_classes: int) -> None:
+    """Give ``network`` a freshly drawn classifier of ``num_classes`` outputs."""
+    head = nn.Linear(network.num_features, num_classes)
+    bound = 1 / math.sqrt(network.num_features)
+    nn.init.uniform_(head.weight, -bound, bound)
+    nn.init.zeros_(head.bias)
+    network.head = head.to(next(network.parameters()).device)
+    network.row = network.row.model_copy(update={"num_classes": num_classes})
+
+
+def adapt_channels(tensors: Mapping[str, np.ndarray], channels: int) -> dict[str, np.ndarray]:
+    """Fit the first convolution of RGB weights to ``channels`` input channels.
+
+    The rule keeps the function where it can: for grey (1) the three kernels are added, so that a
+    grey picture gives what the same picture as RGB gave; 2 channels get the mean kernel times 3/2
+    each; from 4 on (RGBA, …) the first three keep their kernels and the others start at zero.
+    """
+    kernel = tensors[_FIRST]  # [outputs, channels, k, k]
+    if kernel.shape[1] == channels:
+        return dict(tensors)
+    if kernel.shape[1] != 3:
+        raise SettingError(
+            f"The weights take {kernel.shape[1]} input channels; only RGB weights can be adapted.",
+            next_step=f"Start from weights for 3 or for {channels} channels.",
+        )
+    if channels < 3:
+        adapted = np.repeat(kernel.sum(1, keepdims=True) / channels, channels, axis=1)
+    else:
+        extra = np.zeros((kernel.shape[0], channels - 3, *kernel.shape[2:]), kernel.dtype)
+        adapted = np.concatenate([kernel, extra], axis=1)
+    return {**tensors, _FIRST: adapted}
+
+
+def freeze(network: ResNet, last: str) -> None:
+    """Freeze everything from the input up to and including the part ``last``.
+
+    Frozen parts get no gradients and stay in evaluation mode (their normalisations keep their
+    statistics), whatever ``network.train()`` says later. Raises UnknownNameError.
+    """
+    parts = list_parts(network)
+    if last not in parts:
+        raise UnknownNameError("part of the network", last, parts)
+    names = list(parts)
+    frozen = names[: names.index(last) + 1]
+    for name in frozen:
+        parts[name].requires_grad_(requires_grad=False)
+    network.frozen = tuple(parts[name] for name in frozen)
+    network.train(network.training)
+
+
+def group_parameters(network: ResNet) -> dict[str, list[nn.Parameter]]:
+    """Return the trainable parameters of each part, for learning rates of their own."""
+    return {
+        name: [parameter for parameter in part.parameters() if parameter.requires_grad]
+        for name, part in list_parts(network).items()
+    }
