@@ -31,6 +31,11 @@ def has_fast_bf16() -> bool:
     return bool(processor_flags() & {"amx_bf16", "avx512_bf16", "bf16"})
 
 
+def has_nvidia_gpu() -> bool:
+    """Tell whether an NVIDIA device file is there; whether torch can use it is for torch to say."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
 def describe_machine() -> dict[str, str]:
     """Return processor, cores and system as text, for provenance and benchmark records."""
     model = platform.processor() or platform.machine()

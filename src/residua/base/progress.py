@@ -22,7 +22,7 @@ class Progress:
         self._anything_shown = False
 
     def advance(self, count: int = 1) -> None:
-        """Note that ``count`` more are done; shows ten times a second on a terminal, else twice a minute."""
+        """Note that ``count`` more are done; a terminal is told ten times a second."""
         self.done += count
         now = time.monotonic()
         if now - self._started > 2 and now - self._shown > (0.1 if self._live else 30):
@@ -39,8 +39,7 @@ class Progress:
         else:
             text += f" {self.unit}, {rate:.1f} a second"
         self._anything_shown = True
-        print(f"\r\x1b[2K{text}" if self._live else text, end="" if self._live else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip
+        _say(f"\r\x1b[2K{text}" if self._live else f"{text}\n")
 
     def close(self) -> None:
         """Clear the live line."""

@@ -114,7 +114,7 @@ def write_bundle(
             )
         raise SettingError(f"{path} exists and is no bundle.", next_step="Choose another name.")
     with replacing_folder(path) as folder:
-        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        contiguous = {name: np.asarray(array, order="C") for name, array in tensors.items()}
         save_file(contiguous, folder / WEIGHTS, metadata={"format": "residua"})
         weights = FileRecord(
             bytes=(folder / WEIGHTS).stat().st_size, sha256=sha256_of(folder / WEIGHTS)

@@ -1,1 +1,1 @@
-"""…"""
+"""Prediction: pictures in, typed results out, decoding ahead of the network."""

@@ -1,0 +1,56 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Both need Python >= 3.11, make and a
+# package registry; versions come from constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test quick lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    train, evaluate and predict on handwritten digits, in about two minutes"
+	@echo "make test    lint, types, import contracts, all tests, the built wheel in an environment of its own"
+	@echo "make quick   the tests without the slow ones"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   measure what results/ claims (about ten minutes, an idle machine)"
+	@echo "make clean   remove the environments and what was built"
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install $(PIP_OPTIONS) -e '.[dev]'
+	@touch $@
+
+# The built wheel alone, with the default dependencies only: what users get.
+SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -name '*.yaml')
+.venv-wheel/.installed: .venv/.installed $(SOURCES) pyproject.toml
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation . > /dev/null
+	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install $(PIP_OPTIONS) --force-reinstall --no-deps dist/*.whl
+	.venv-wheel/bin/pip install $(PIP_OPTIONS) dist/*.whl
+	@touch $@
+
+demo: .venv/.installed
+	$(BIN)/residua demo
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint .venv-wheel/.installed
+	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python \
+	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
+
+quick: .venv/.installed
+	$(BIN)/python -m pytest -m "not slow" -q
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/help_time.py
+	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/predict_throughput.py
+	$(BIN)/python benchmarks/demo_time.py
+
+clean:
+	rm -rf .venv .venv-wheel dist build demo .coverage .coverage.*

@@ -1,0 +1,71 @@
+"""``residua``: the verbs, and what users see when something goes wrong.
+
+Nothing here or at the top of a verb's file imports more than typer and the standard library, so
+that ``residua --help`` answers at once (tests/contract holds the list of modules).
+"""
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+import residua
+from residua.base.errors import ResiduaError
+from residua.cli import demo, evaluate, models, predict, train, weights
+
+app = typer.Typer(
+    name="residua",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help needs no rich: 0.1 s instead of 0.3 s
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: residua demo. Each verb explains itself: residua predict --help.",
+)
+app.command("demo")(demo.demo)
+app.command("predict")(predict.predict)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("models")(models.models)
+app.add_typer(weights.app, name="weights")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"residua {residua.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """ResNet image classifiers, from a folder of photos to production."""
+
+
+def run() -> None:
+    """Run the command line; errors of the family are shown without a traceback.
+
+    Exit codes: 0 done, 1 an error that the message explains, 2 a misspelt command, 3 done but for
+    unreadable pictures, 130 interrupted.
+    """
+    try:
+        app()
+    except ResiduaError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        # The reader of our output has had enough (| head); Python must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+if __name__ == "__main__":
+    run()

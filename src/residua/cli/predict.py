@@ -1,0 +1,160 @@
+"""``residua predict``: pictures in, classes out."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from residua.predict.results import Prediction
+    from residua.predict.writers import Format
+
+UNREADABLE = 3  # exit code: done, but some pictures could not be used
+
+
+def predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders (searched recursively), globs, list files (.txt, a path a line), "
+            "https URLs (with --allow-urls), or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", "-m", help="A name from `residua models`, a bundle, a weight file."
+        ),
+    ] = "ResNet50_vd_ssld",
+    architecture: Annotated[
+        str | None,
+        typer.Option(help="The network of a weight file, where its tensors fit several."),
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes a picture.")] = 5,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out classes of a smaller probability.")
+    ] = 0.0,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pictures a run of the network [default: by engine].")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="One CSV row a picture and class.")] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="table, json, csv, or text (the line that PaddleClas prints) "
+            "[default: table on a terminal, json in a pipe]."
+        ),
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(help="Also write the results to this file: .json, .csv or .txt."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto, openvino or torch.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
+    ] = None,
+    allow_urls: Annotated[
+        bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
+    ] = False,
+) -> None:
+    """Predict the classes of pictures.
+
+    A picture that cannot be read becomes a record with the reason and never ends the run; the exit
+    code is then 3.
+
+    Examples:
+
+      residua predict cat.jpg
+
+      residua predict photos/ --model flowers.bundle --csv > flowers.csv
+
+      find . -name '*.jpg' | residua predict - --model ResNet18 --top-k 1
+    """
+    from residua.base.machine import usable_cores
+    from residua.base.progress import progressing
+    from residua.predict.classifier import load
+    from residua.predict.writers import print_table, write_lines
+
+    form = _choose_format(format, json=json, csv=csv)
+    classifier = load(
+        model, architecture=architecture, engine=engine,  # type: ignore[arg-type]  # checked there
+        device=device, threads=threads or usable_cores(),
+    )  # fmt: skip
+    predictions = classifier.predict(
+        images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
+    )
+    counts = {"bad": 0, "all": 0}
+    watched: Iterable[Prediction] = _count(progressing(predictions, "predicting"), counts)
+    if save is not None:
+        watched = _save(watched, save)
+    if form == "table":
+        from rich.console import Console
+
+        print_table(watched, Console())
+    else:
+        for line in write_lines(watched, form):
+            sys.stdout.write(line)
+        sys.stdout.flush()
+    _conclude(counts)
+
+
+def _choose_format(name: str | None, *, json: bool, csv: bool) -> "Format":
+    """Return the one format that was asked for."""
+    from residua.base.errors import SettingError, UnknownNameError
+    from residua.predict.writers import FORMATS
+
+    asked = {*(["json"] if json else []), *(["csv"] if csv else []), *([name] if name else [])}
+    if len(asked) > 1:
+        raise SettingError(f"Only one format at a time, not {' and '.join(sorted(asked))}.")
+    chosen: Any = next(iter(asked), "table" if sys.stdout.isatty() else "json")
+    if chosen not in FORMATS:
+        raise UnknownNameError("format", chosen, FORMATS)
+    return chosen  # type: ignore[no-any-return]  # one of FORMATS, as just checked
+
+
+def _count(predictions: "Iterable[Prediction]", counts: dict[str, int]) -> "Iterator[Prediction]":
+    for prediction in predictions:
+        counts["all"] += 1
+        counts["bad"] += not prediction.ok
+        yield prediction
+
+
+def _save(predictions: "Iterable[Prediction]", path: str) -> "Iterator[Prediction]":
+    """Pass the predictions on and write each to ``path`` in the format of its suffix."""
+    from pathlib import Path
+
+    from residua.base.errors import SettingError
+    from residua.predict.writers import format_for, write_lines
+
+    form = format_for(path)
+    if form is None:
+        raise SettingError(
+            f"Cannot tell the format of {path} from its name.",
+            next_step="Let it end in .json, .jsonl, .csv or .txt.",
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("w", encoding="utf-8") as file:
+        header = True
+        for prediction in predictions:
+            lines = list(write_lines([prediction], form))
+            file.writelines(lines if header or form != "csv" else lines[1:])
+            header = False
+            yield prediction
+
+
+def _conclude(counts: dict[str, int]) -> None:
+    from residua.base.errors import DataError
+
+    if counts["all"] == 0:
+        raise DataError(
+            "There is no picture in what was given.",
+            next_step="Folders are searched for JPEG, PNG, WebP, BMP, GIF and TIFF files.",
+        )
+    if counts["bad"]:
+        typer.echo(f"{counts['bad']} of {counts['all']} pictures could not be used.", err=True)
+        raise typer.Exit(UNREADABLE)

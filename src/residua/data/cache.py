@@ -1,0 +1,34 @@
+"""Decoded pictures kept in memory, within a budget of bytes."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_BUDGET = 1 << 30  # bytes
+
+
+class PixelCache:
+    """Pixels by position, kept until the budget is spent; after that nothing is stored or evicted.
+
+    With a random order every picture is equally far from its next use, so nothing is gained by
+    evicting. What is read from here equals what decoding gives, so a budget changes no result.
+    """
+
+    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
+        """``budget`` in bytes; 0 keeps nothing."""
+        self.budget = budget
+        self.used = 0
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the pixels of ``index``, or None."""
+        return self._kept.get(index)
+
+    def offer(self, index: int, pixels: NDArray[np.uint8]) -> None:
+        """Keep ``pixels`` (they must not be written to afterwards) if the budget allows."""
+        with self._lock:
+            if index not in self._kept and self.used + pixels.nbytes <= self.budget:
+                self._kept[index] = pixels
+                self.used += pixels.nbytes

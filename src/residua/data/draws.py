@@ -1,0 +1,57 @@
+"""Random numbers that depend on nothing but what they are for: counter-based, without a state.
+
+A draw is a pure function of (purpose, seed, epoch, index), so a crop is the same whatever the
+number of threads or processes, whatever was drawn before it, and after any restart. Each purpose
+has its own numbers: a new augmentation changes no crop.
+
+The generator is SplitMix64 (Steele, Lea and Flood 2014, doi 10.1145/2714064.2660195; constants as
+in Vigna's public-domain ``splitmix64.c``): a counter in steps of the golden ratio, scrambled.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+class Purpose(IntEnum):
+    """What numbers are drawn for. The values are part of every recorded run: never renumber."""
+
+    ORDER = 0
+    CROP = 1
+    FLIP = 2
+    MIX = 3
+
+
+def scramble(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the output of SplitMix64 for each ``state`` (before its increment)."""
+    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the definition
+        z = state + _GOLDEN
+        z = (z ^ (z >> np.uint64(30))) * _FIRST
+        z = (z ^ (z >> np.uint64(27))) * _SECOND
+        return z ^ (z >> np.uint64(31))
+
+
+def bits(
+    purpose: Purpose, *, seed: int, epoch: int, indices: NDArray[np.int64], count: int
+) -> NDArray[np.uint64]:
+    """Return ``count`` words of 64 random bits for each of ``indices``: uint64 [N, count]."""
+    with np.errstate(over="ignore"):
+        key = scramble(np.array([purpose], dtype=np.uint64))
+        key = scramble(key + np.uint64(seed))
+        key = scramble(key + np.uint64(epoch))
+        keys = scramble(key + np.asarray(indices).astype(np.uint64))  # [N]
+        steps = np.arange(count, dtype=np.uint64) * _GOLDEN
+        return scramble(keys[:, None] + steps[None, :])
+
+
+def uniforms(
+    purpose: Purpose, *, seed: int, epoch: int, indices: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Return ``count`` numbers in [0, 1) for each of ``indices``: float64 [N, count]."""
+    words = bits(purpose, seed=seed, epoch=epoch, indices=indices, count=count)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53

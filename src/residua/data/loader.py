@@ -1,0 +1,118 @@
+"""Batches from threads: pictures are decoded into preallocated arrays, ahead of the consumer.
+
+A batch is a pure function of (order, batch size, number of the batch), so the state of a loader is
+one integer and the number of threads changes nothing. Memory is bounded: ``ahead + 1`` batches,
+filled in turn. The decoders release the interpreter lock, so threads suffice.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from residua.base.errors import ImageError
+from residua.base.machine import usable_cores
+
+# A thread takes this many pictures at once: enough to make hand-over cheap, few enough to share.
+_PIECE = 8
+
+Fill = Callable[[int, NDArray[np.uint8]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that cannot be used: its position in the source and why."""
+
+    index: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures uint8 [N, H, W, C] and their positions int64 [N], without those of ``failures``.
+
+    ``images`` is overwritten once the next batch is asked for.
+    """
+
+    images: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+    failures: tuple[Failure, ...]
+
+
+def batches(
+    fill: Fill,
+    order: NDArray[np.int64],
+    *,
+    batch_size: int,
+    shape: tuple[int, int, int],
+    threads: int | None = None,
+    ahead: int = 2,
+    drop_last: bool = False,
+    start: int = 0,
+) -> Generator[Batch]:
+    """Yield the batches of ``order`` from number ``start`` on.
+
+    ``fill(index, out)`` writes picture ``index`` into ``out`` (uint8 of ``shape``, H x W x C) and
+    is called from ``threads`` threads (None: one a core). An ImageError or OSError that it raises
+    makes the picture a Failure of its batch; any other exception ends the iteration.
+    """
+    pieces = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+    if drop_last and pieces and len(pieces[-1]) < batch_size:
+        pieces.pop()
+    rows = min(batch_size, len(order))
+    buffers = [np.empty((rows, *shape), dtype=np.uint8) for _ in range(ahead + 1)]
+    waiting: deque[list[Future[list[Failure]]]] = deque()
+    pool = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="residua-load")
+    try:
+        following = start
+        for number in range(start, len(pieces)):
+            # Whoever asks for this batch has done with the one before: its buffer is free.
+            while following < min(number + ahead + 1, len(pieces)):
+                buffer = buffers[following % len(buffers)]
+                waiting.append(_submit(pool, fill, pieces[following], buffer))
+                following += 1
+            failures = [failure for job in waiting.popleft() for failure in job.result()]
+            yield _assemble(pieces[number], buffers[number % len(buffers)], failures)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(
+    pool: ThreadPoolExecutor, fill: Fill, indices: NDArray[np.int64], buffer: NDArray[np.uint8]
+) -> list[Future[list[Failure]]]:
+    rows = buffer[: len(indices)]
+    return [
+        pool.submit(_fill_piece, fill, indices[at : at + _PIECE], rows[at : at + _PIECE])
+        for at in range(0, len(indices), _PIECE)
+    ]
+
+
+def _fill_piece(fill: Fill, indices: NDArray[np.int64], rows: NDArray[np.uint8]) -> list[Failure]:
+    failures = []
+    for index, row in zip(indices, rows, strict=True):
+        try:
+            fill(int(index), row)
+        except (ImageError, OSError) as error:
+            failures.append(describe_failure(int(index), error))
+    return failures
+
+
+def describe_failure(index: int, error: ImageError | OSError) -> Failure:
+    """Return the record of a picture that could not be read or decoded."""
+    if isinstance(error, ImageError):
+        return Failure(index, error.reason, str(error))
+    return Failure(index, "unreadable", str(error))
+
+
+def _assemble(
+    indices: NDArray[np.int64], buffer: NDArray[np.uint8], failures: list[Failure]
+) -> Batch:
+    images = buffer[: len(indices)]
+    if failures:
+        kept = ~np.isin(indices, [failure.index for failure in failures])
+        images, indices = images[kept], indices[kept]
+    return Batch(images, indices, tuple(sorted(failures, key=lambda failure: failure.index)))

@@ -1,0 +1,131 @@
+"""``Classifier``: a bundle ready to predict. ``residua.load`` makes one from a name or a path."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from residua.base.errors import ImageError, SettingError
+from residua.bundle.schema import Classes, Manifest
+from residua.bundle.store import Bundle
+from residua.engines.choose import open_engine
+from residua.engines.engine import EngineName
+from residua.pixels.limits import DEFAULT_LIMITS, Limits
+from residua.pixels.prepare import prepare, prepare_image, prepare_pixels
+from residua.predict.inputs import Item, list_items
+from residua.predict.pipeline import run_ahead
+from residua.predict.results import Prediction, rank
+from residua.zoo.weights.resolve import open_bundle
+
+
+class Classifier:
+    """A network with its classes and its preprocessing, ready to predict pictures."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        engine: EngineName = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Open an engine for ``bundle``; ``limits`` bound what a picture may claim to be."""
+        self.bundle = bundle
+        self.limits = limits
+        self.engine = open_engine(bundle, engine=engine, device=device, threads=threads)
+
+    def __repr__(self) -> str:
+        """The row, the number of classes and the engine."""
+        row = self.manifest.architecture.name
+        return f"<Classifier {row}, {len(self.classes)} classes, {self.engine.name}>"
+
+    @property
+    def manifest(self) -> Manifest:
+        """Everything that the bundle says of the classifier."""
+        return self.bundle.manifest
+
+    @property
+    def classes(self) -> Classes:
+        """The classes in the order of the outputs."""
+        return self.manifest.classes
+
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        top_k: int = 5,
+        batch_size: int | None = None,
+        threshold: float = 0.0,
+        allow_urls: bool = False,
+    ) -> Iterator[Prediction]:
+        """Yield one Prediction for each picture of ``inputs``, in order.
+
+        Args:
+            inputs: a path (file, folder, glob, list file), encoded bytes, a PIL image, a uint8
+                array [H, W, 3] in RGB or [H, W] in grey, or any iterable of these.
+            top_k: how many classes at the most; bounded by the number of classes.
+            batch_size: pictures for one run of the network; None takes the engine's own. Inputs
+                are read a few batches ahead: give 1 for a live source.
+            threshold: leaves out classes of a smaller probability.
+            allow_urls: permits https addresses among the inputs.
+
+        A picture that cannot be used yields a Prediction with ``error`` and ``reason``; it never
+        ends the run. Memory does not grow with the number of pictures.
+        """
+        if top_k < 1:
+            raise SettingError(f"top_k is {top_k}; it must be 1 or more.")
+        if batch_size is not None and batch_size < 1:
+            raise SettingError(f"batch_size is {batch_size}; it must be 1 or more.")
+        if not 0 <= threshold <= 1:
+            raise SettingError(f"threshold is {threshold}; it must lie in 0…1.")
+        items = list_items(inputs, allow_urls=allow_urls)
+        return self._predict(items, top_k, batch_size or self.engine.good_batch, threshold)
+
+    def _predict(
+        self, items: Iterator[Item], top_k: int, batch_size: int, threshold: float
+    ) -> Iterator[Prediction]:
+        for item, outcome in run_ahead(items, self._prepare, self.engine, batch_size=batch_size):
+            if isinstance(outcome, ImageError):
+                yield Prediction(item.name, error=outcome.problem, reason=outcome.reason)
+            else:
+                yield rank(
+                    outcome, self.classes, filename=item.name, top_k=top_k, threshold=threshold
+                )
+
+    def _prepare(self, item: Item) -> np.ndarray:
+        """Return the item's crop [crop, crop, C]; every kind of content takes the same way."""
+        content = item.read(self.limits)
+        preprocess = self.manifest.preprocess
+        match content:
+            case bytes():
+                return prepare(content, preprocess, limits=self.limits, name=item.name)
+            case Image.Image():
+                return prepare_image(content, preprocess, limits=self.limits, name=item.name)
+            case _:
+                return prepare_pixels(content, preprocess)
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    architecture: str | None = None,
+    engine: EngineName = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Classifier:
+    """Return a Classifier for a zoo name ("ResNet50_vd_ssld"), a bundle or a weight file.
+
+    The weights of a zoo name are fetched at its first use. ``architecture`` names the row of a
+    weight file whose tensors fit several. ``engine`` is "auto", "openvino" or "torch"; ``device``
+    is "auto", "cpu" or "cuda"; ``threads`` None means all cores.
+
+    >>> classifier = load("flowers.bundle")                    # doctest: +SKIP
+    >>> next(classifier.predict("rose.jpg")).label_names[0]    # doctest: +SKIP
+    'roses'
+    """
+    bundle = open_bundle(name_or_path, architecture=architecture)
+    return Classifier(bundle, engine=engine, device=device, threads=threads, limits=limits)

@@ -1,0 +1,178 @@
+"""What people hand to ``predict``: files, folders, globs, lists, URLs, standard input, pictures.
+
+Everything becomes a stream of ``Item``s that are read one by one, in the decoding threads.
+"""
+
+import glob
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from residua.base.errors import ImageError, NotAnImageError, SettingError
+from residua.pixels.limits import Limits
+from residua.pixels.sniff import sniff
+from residua.predict.remote import fetch_picture
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+)
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+_SNIFFED = 64  # bytes; every format that residua reads shows itself in the first sixteen
+
+
+class UnreadableError(ImageError):
+    """The file or address itself could not be read."""
+
+    reason = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to come: its name in the results and where its content is."""
+
+    name: str
+    content: Path | bytes | np.ndarray | Image.Image | str  # str: a URL
+
+    def read(self, limits: Limits) -> bytes | np.ndarray | Image.Image:
+        """Return the encoded bytes, or the pixels as given. Raises ImageError."""
+        match self.content:
+            case Path():
+                return _read_file(self.content, self.name, limits)
+            case str():
+                try:
+                    return fetch_picture(self.content, max_bytes=limits.max_bytes)
+                except OSError as error:
+                    raise UnreadableError(f"{self.name}: {error}") from error
+            case _:
+                return self.content
+
+
+def list_items(inputs: Any, *, allow_urls: bool = False) -> Iterator[Item]:
+    """Yield the pictures that ``inputs`` names, in order.
+
+    ``inputs`` is one of these or an iterable of them: a path (file, folder, list file ``.txt`` or
+    glob), "-" for standard input, an https URL (with ``allow_urls``), encoded bytes, a PIL image,
+    an array [H, W, 3] or [H, W] of uint8. Folders are searched recursively, in sorted order.
+    """
+    if isinstance(inputs, str | os.PathLike | bytes | bytearray | memoryview | np.ndarray):
+        inputs = [inputs]
+    elif isinstance(inputs, Image.Image):
+        inputs = [inputs]
+    elif not isinstance(inputs, Iterable):
+        raise SettingError(
+            f"Cannot predict an input of type {type(inputs).__name__}.",
+            next_step="Give a path, bytes, a PIL image, a uint8 array, or an iterable of them.",
+        )
+    for index, entry in enumerate(inputs):
+        yield from _expand(entry, index, allow_urls=allow_urls)
+
+
+def _expand(entry: Any, index: int, *, allow_urls: bool) -> Iterator[Item]:
+    match entry:
+        case bytes() | bytearray() | memoryview():
+            yield Item(f"bytes {index}", bytes(entry))
+        case np.ndarray():
+            yield Item(f"array {index}", entry)
+        case Image.Image():
+            yield Item(getattr(entry, "filename", "") or f"image {index}", entry)
+        case "-":
+            yield from _expand_stdin()
+        case str() if "://" in entry:
+            if not allow_urls:
+                raise SettingError(
+                    f"{entry} is a URL, and URLs are off.",
+                    next_step="Add --allow-urls (Python: allow_urls=True), or download it first.",
+                )
+            yield Item(entry, entry)
+        case str() | os.PathLike():
+            yield from _expand_path(os.fspath(entry))
+        case _:
+            raise SettingError(
+                f"Cannot predict an input of type {type(entry).__name__}.",
+                next_step="Give a path, bytes, a PIL image or a uint8 array.",
+            )
+
+
+def _expand_path(text: str) -> Iterator[Item]:
+    path = Path(text)
+    if path.is_dir():
+        yield from _walk(path)
+    elif not path.exists() and glob.has_magic(text):
+        for found in sorted(glob.glob(text, recursive=True)):
+            if Path(found).is_file():
+                yield Item(found, Path(found))
+    elif path.suffix.lower() in LIST_SUFFIXES and path.is_file() and not _looks_like_picture(path):
+        with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+            yield from _expand_lines(lines, path.parent)
+    else:
+        yield Item(text, path)
+
+
+def _walk(folder: Path) -> Iterator[Item]:
+    """Yield the pictures below ``folder``: by their suffix, or by their first bytes."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if name.startswith("."):
+                continue
+            if path.suffix.lower() in PICTURE_SUFFIXES or _looks_like_picture(path):
+                yield Item(str(path), path)
+
+
+def _looks_like_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _is_picture(file.read(_SNIFFED))
+    except OSError:
+        return False
+
+
+def _is_picture(head: bytes) -> bool:
+    try:
+        sniff(head)
+    except NotAnImageError:
+        return False
+    except ImageError:
+        return True  # a picture's first bytes, cut short
+    return True
+
+
+def _expand_lines(lines: Iterable[str], folder: Path) -> Iterator[Item]:
+    """Yield a picture a line: ``path`` or ``path label``, relative to ``folder``, else to here."""
+    for line in lines:
+        text = line.strip("\r\n")
+        if not text.strip():
+            continue
+        candidates = [text, text.rpartition("\t")[0], text.rpartition(" ")[0]]
+        places = [base / name for name in candidates if name for base in (folder, Path())]
+        found = next((place for place in places if place.is_file()), places[-2])
+        yield Item(str(found), found)
+
+
+def _expand_stdin() -> Iterator[Item]:
+    """Standard input holds one picture, or a path a line."""
+    stream = sys.stdin.buffer
+    head = stream.peek(_SNIFFED)[:_SNIFFED] if isinstance(stream, io.BufferedReader) else b""
+    if _is_picture(head):
+        yield Item("-", stream.read())
+    else:
+        yield from _expand_lines(
+            io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape"), Path()
+        )
+
+
+def _read_file(path: Path, name: str, limits: Limits) -> bytes:
+    try:
+        with path.open("rb") as file:
+            # One byte more than allowed, so that the limits see it; pipes have no size to ask.
+            return file.read(limits.max_bytes + 1)
+    except OSError as error:
+        raise UnreadableError(f"{name}: {error.strerror or error}") from error

@@ -1,0 +1,57 @@
+"""What a prediction is, and how probabilities become one."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from residua.bundle.schema import Classes
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The classes of one picture, best first; or the reason why there are none.
+
+    ``scores`` are probabilities. A picture that could not be used has empty lists, ``error`` in
+    words and ``reason`` as a short code ("not-an-image", "too-large", "damaged", "unreadable").
+    """
+
+    filename: str
+    class_ids: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    label_names: list[str] = field(default_factory=list)
+    error: str | None = None
+    reason: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the picture could be used."""
+        return self.error is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record that ``--json`` prints; scores have five decimals, as in the document."""
+        if self.error is not None:
+            return {"filename": self.filename, "error": self.error, "reason": self.reason}
+        return {
+            "class_ids": self.class_ids,
+            "scores": [round(score, 5) for score in self.scores],
+            "label_names": self.label_names,
+            "filename": self.filename,
+        }
+
+
+def rank(
+    probabilities: np.ndarray, classes: Classes, *, filename: str, top_k: int, threshold: float
+) -> Prediction:
+    """Return the ``top_k`` best classes of one picture whose probability reaches ``threshold``.
+
+    Equal probabilities are ordered by class, so that the answer does not depend on the engine.
+    """
+    order = np.argsort(-probabilities, kind="stable")[:top_k]
+    kept = [int(index) for index in order if probabilities[index] >= threshold]
+    return Prediction(
+        filename=filename,
+        class_ids=kept,
+        scores=[float(probabilities[index]) for index in kept],
+        label_names=[classes.names[index] for index in kept],
+    )

@@ -1,0 +1,101 @@
+"""Predictions as text: JSON lines, CSV, the document's line, or a table for a terminal."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import PurePath
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from residua.predict.results import Prediction
+
+Format = Literal["json", "csv", "text", "table"]
+FORMATS: tuple[Format, ...] = ("json", "csv", "text", "table")
+_SUFFIXES: dict[str, Format] = {".json": "json", ".jsonl": "json", ".csv": "csv", ".txt": "text"}
+_ROWS_AT_ONCE = 16  # a table is printed in parts, so that it appears while the work goes on
+
+
+def format_for(path: str) -> Format | None:
+    """Return the format that the suffix of a file to save stands for, or None."""
+    return _SUFFIXES.get(PurePath(path).suffix.lower())
+
+
+def write_lines(predictions: Iterable[Prediction], form: Format) -> Iterator[str]:
+    """Yield the lines of ``form`` ("json", "csv" or "text"), each with its line feed."""
+    match form:
+        case "csv":
+            yield from _write_csv(predictions)
+        case "text":
+            for prediction in predictions:
+                yield f"{_safe(_document_line(prediction))}\n"
+        case _:
+            for prediction in predictions:
+                yield f"{_safe(json.dumps(prediction.to_dict(), ensure_ascii=False))}\n"
+
+
+def _safe(text: str) -> str:
+    r"""Write what is no Unicode (file names may hold any bytes) as ``\udcXX``; valid in JSON too."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _document_line(prediction: Prediction) -> str:
+    """The line that the PaddleClas document shows in section 2.3."""
+    if prediction.error is not None:
+        return f"error: {prediction.error}, filename: {prediction.filename}"
+    return ", ".join(f"{key}: {value}" for key, value in prediction.to_dict().items())
+
+
+def _write_csv(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """One row for each class of each picture, so that spreadsheets can sort and filter."""
+
+    def line(*cells: object) -> str:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerow(cells)
+        return _safe(buffer.getvalue())
+
+    yield line("filename", "rank", "class_id", "score", "label_name", "error")
+    for prediction in predictions:
+        if prediction.error is not None:
+            yield line(prediction.filename, "", "", "", "", prediction.error)
+        rows = zip(prediction.class_ids, prediction.scores, prediction.label_names, strict=True)
+        for place, (class_id, score, label) in enumerate(rows, 1):
+            yield line(prediction.filename, place, class_id, f"{score:.5f}", label, "")
+
+
+def print_table(predictions: Iterable[Prediction], console: Console) -> None:
+    """Print a table in parts of a few rows, as the predictions come."""
+    rows = iter(predictions)
+    header = True
+    while part := list(islice(rows, _ROWS_AT_ONCE)):
+        table = Table(box=None, expand=True, show_header=header, pad_edge=False)
+        table.add_column("picture", ratio=3, overflow="ellipsis", no_wrap=True)
+        table.add_column("score", width=6, justify="right")
+        table.add_column("", width=10)
+        table.add_column("class", ratio=4, overflow="ellipsis", no_wrap=True)
+        for prediction in part:
+            _add_rows(table, prediction)
+        console.print(table)
+        header = False
+
+
+def _add_rows(table: Table, prediction: Prediction) -> None:
+    name = Text(_safe(prediction.filename))
+    if prediction.error is not None:
+        table.add_row(name, "", "", Text(_safe(prediction.error), style="red"))
+        return
+    if not prediction.class_ids:
+        table.add_row(name, "", "", Text("no class reaches the threshold", style="dim"))
+    pairs = zip(prediction.scores, prediction.label_names, strict=True)
+    for place, (score, label) in enumerate(pairs):
+        style = "bold" if place == 0 else "dim"
+        table.add_row(
+            name if place == 0 else "",
+            Text(f"{score:.1%}", style=style),
+            Text("█" * round(score * 10), style="green" if place == 0 else "dim green"),
+            Text(label, style=style),
+        )

@@ -1,0 +1,55 @@
+"""What a running training shows on standard error: a live line on a terminal, a line an epoch."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from residua.base.clock import spell_seconds
+
+if TYPE_CHECKING:
+    from residua.train.loop import EpochReport, StepReport
+
+
+class Display:
+    """Shows steps (on a terminal, rewriting one line) and epochs; ``quiet`` shows nothing."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        """The clock for the time left starts now."""
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+        if not self._quiet:
+            self._clear()
+            print(text, file=sys.stderr, flush=True)
+
+    def show_step(self, report: "StepReport", epochs: int) -> None:
+        """Rewrite the live line."""
+        if self._live:
+            text = (
+                f"epoch {report.epoch:.2f} of {epochs}  loss {report.loss:.4f}  "
+                f"lr {report.lr:.2g}  {report.images_per_second:.0f} images/s  "
+                f"{self._left(report.epoch, epochs)}"
+            )
+            self._clear()
+            print(text, end="", file=sys.stderr, flush=True)
+
+    def show_epoch(self, report: "EpochReport", epochs: int) -> None:
+        """Show the line of an epoch."""
+        metrics = report.metrics
+        self.say(
+            f"epoch {report.epoch} of {epochs}  loss {report.loss:.4f}  "
+            f"{report.images_per_second:.0f} images/s  "
+            f"validation: top-1 {metrics.top1 or 0:.2%}, loss {metrics.loss or 0:.4f}  "
+            f"{self._left(report.epoch, epochs)}"
+        )
+
+    def _left(self, epoch: float, epochs: int) -> str:
+        elapsed = time.monotonic() - self._started
+        return f"{spell_seconds(elapsed / epoch * (epochs - epoch))} left"
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\x1b[2K", end="", file=sys.stderr)

@@ -1,0 +1,193 @@
+"""The training loop, read top to bottom.
+
+Nothing in a step waits for the device: losses add up there and are read at logging steps only.
+A loss or gradient that is not finite is therefore noticed at the next logging step at the latest,
+and the last step of every epoch is one.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from residua.base.errors import SettingError
+from residua.bundle.schema import Metrics
+from residua.data.loader import batches
+from residua.data.mix import draw_share, mix, one_hot
+from residua.data.order import epoch_order
+from residua.data.view import TrainingView
+from residua.pixels.graph import Normalize
+from residua.train.display import Display
+from residua.train.losses import cross_entropy
+from residua.train.optimiser import make_optimiser, set_rate
+from residua.train.precision import Precision
+from residua.train.recipe import Recipe
+from residua.train.record import RunRecord
+from residua.train.schedule import rate_factor
+from residua.zoo.resnet import ResNet
+
+Validate = Callable[[ResNet], Metrics]
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """A logging step: progress in epochs, mean loss since the last one, rates and gradient norm."""
+
+    epoch: float
+    loss: float
+    lr: float
+    gradient_norm: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """An epoch: its mean training loss, its speed, and the figures on the validation part."""
+
+    epoch: int
+    loss: float
+    images_per_second: float
+    metrics: Metrics
+
+
+def fit(
+    network: ResNet,
+    view: TrainingView,
+    recipe: Recipe,
+    *,
+    precision: Precision,
+    validate: Validate,
+    record: RunRecord,
+    display: Display,
+) -> tuple[EpochReport, ...]:
+    """Train ``network`` on ``view`` as ``recipe`` says, and validate it after every epoch.
+
+    Every random draw is a function of the seed in ``recipe``. Raises SettingError where the loss
+    or a gradient stops being finite.
+    """
+    device, loop = precision.device, recipe.loop
+    network.to(device=device, memory_format=torch.channels_last)
+    normalize = Normalize(view.preprocess.mean, view.preprocess.std).to(device)
+    labels = torch.from_numpy(view.source.labels)
+    optimiser = make_optimiser(network, recipe.optimiser)
+    batch_size = min(loop.batch_size, len(view.source))
+    steps = len(view.source) // batch_size
+    torch.manual_seed(loop.seed)  # drop path draws from torch
+    reports = []
+    for epoch in range(loop.epochs):
+        network.train()
+        meter = _Meter(device)
+        order = epoch_order(len(view.source), seed=loop.seed, epoch=epoch)
+        loading = batches(
+            partial(view.fill, epoch), order,
+            batch_size=batch_size, shape=view.shape, drop_last=True,
+        )  # fmt: skip
+        with closing(loading):
+            for step, batch in enumerate(loading):
+                # Every step: rate, forward, loss, backward, update.
+                rate = recipe.optimiser.lr * rate_factor(
+                    recipe.schedule, epoch + (step + 0.5) / steps, loop.epochs
+                )
+                set_rate(optimiser, rate)
+                images = normalize(torch.from_numpy(batch.images).to(device))
+                targets = labels[batch.indices].to(device)
+                images, targets = _mix(images, targets, network, recipe, epoch, step)
+                with precision.computing():
+                    logits = network(images)
+                loss = cross_entropy(logits, targets, smoothing=recipe.loss.label_smoothing)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                # At logging steps, the last of the epoch among them: wait for the device and look.
+                logging = (step + 1) % loop.log_every == 0 or step + 1 == steps
+                meter.add(loss.detach(), batch_size)
+                if logging:
+                    done = epoch + (step + 1) / steps
+                    report = meter.read(done, rate, _gradient_norm(network))
+                    _check_finite(report, recipe)
+                    record.write("step", **asdict(report))
+                    display.show_step(report, loop.epochs)
+                optimiser.step()
+        # Every epoch: validate with what a bundle would hold, on what prediction would see.
+        network.eval()
+        reports.append(EpochReport(epoch + 1, *meter.whole(), validate(network)))
+        record.write("epoch", **_flat(reports[-1]))
+        display.show_epoch(reports[-1], loop.epochs)
+    return tuple(reports)
+
+
+def _mix(
+    images: Tensor, targets: Tensor, network: ResNet, recipe: Recipe, epoch: int, step: int
+) -> tuple[Tensor, Tensor]:
+    alpha = recipe.augment.mixup
+    if alpha == 0:
+        return images, targets
+    share = draw_share(alpha, seed=recipe.loop.seed, epoch=epoch, step=step)
+    return mix(images, one_hot(targets, network.row.num_classes), share)
+
+
+def _gradient_norm(network: ResNet) -> Tensor:
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)
+
+
+def _check_finite(report: StepReport, recipe: Recipe) -> None:
+    for what, value in (("loss", report.loss), ("gradient's norm", report.gradient_norm)):
+        if not math.isfinite(value):
+            raise SettingError(
+                f"The {what} is {value} after {report.epoch:.2f} epochs: the training diverged.",
+                next_step=f"Lower the learning rate (it was {recipe.optimiser.lr:g}), "
+                "or add a warm-up.",
+            )
+
+
+def _flat(report: EpochReport) -> dict[str, object]:
+    metrics = report.metrics.model_dump(include={"top1", "top5", "loss", "images"})
+    return {
+        "epoch": report.epoch,
+        "train_loss": report.loss,
+        "images_per_second": report.images_per_second,
+        **{f"val_{name}": value for name, value in metrics.items()},
+    }
+
+
+class _Meter:
+    """Adds losses up on the device; reading them is the only wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(2, device=device)  # since the last reading, over the epoch
+        self._steps = self._epoch_steps = self._images = self._epoch_images = 0
+        self._started = self._epoch_started = time.monotonic()
+        self._epoch_seconds = 0.0
+
+    def add(self, loss: Tensor, images: int) -> None:
+        self._sums += loss
+        self._steps += 1
+        self._epoch_steps += 1
+        self._images += images
+        self._epoch_images += images
+
+    def read(self, epoch: float, rate: float, norm: Tensor) -> StepReport:
+        total, gradient_norm = torch.stack([self._sums[0], norm.float()]).tolist()
+        now = time.monotonic()
+        report = StepReport(
+            epoch=epoch,
+            loss=total / self._steps,
+            lr=rate,
+            gradient_norm=gradient_norm,
+            images_per_second=self._images / max(now - self._started, 1e-9),
+        )
+        self._sums[0] = 0
+        self._steps = self._images = 0
+        self._started = now
+        self._epoch_seconds = now - self._epoch_started
+        return report
+
+    def whole(self) -> tuple[float, float]:
+        """Return the mean loss of the epoch and its images a second."""
+        rate = self._epoch_images / max(self._epoch_seconds, 1e-9)
+        return self._sums[1].item() / self._epoch_steps, rate

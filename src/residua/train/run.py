@@ -1,0 +1,153 @@
+"""A whole training run: from a recipe and two sources to a bundle on disk."""
+
+import datetime
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+import residua
+from residua.base.errors import DataError, SettingError
+from residua.base.machine import describe_machine
+from residua.bundle.schema import Calibration, Manifest, Metrics, Preprocess, Provenance
+from residua.bundle.store import Bundle, is_bundle, write_bundle
+from residua.data.cache import DEFAULT_BUDGET, PixelCache
+from residua.data.crop import CropRule
+from residua.data.source import Source
+from residua.data.view import TrainingView
+from residua.pixels.graph import Deployed
+from residua.train.display import Display
+from residua.train.loop import EpochReport, fit
+from residua.train.precision import Precision, choose_device, choose_precision
+from residua.train.recipe import Recipe
+from residua.train.record import RunRecord
+from residua.train.start import Start, start
+from residua.zoo.load import export_tensors
+from residua.zoo.resnet import ResNet
+
+# Gets a network as it will be deployed (uint8 crops in, probabilities out) and its preprocessing.
+Validate = Callable[[Deployed, Preprocess], Metrics]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run gave: the bundle, its epochs, and what to tell the user."""
+
+    bundle: Bundle
+    epochs: tuple[EpochReport, ...]
+    precision: Precision
+    notes: tuple[str, ...]
+
+    @property
+    def metrics(self) -> Metrics:
+        """The figures of the bundle: those of the last epoch, whose weights it holds."""
+        return self.epochs[-1].metrics
+
+
+def train(
+    recipe: Recipe,
+    training: Source,
+    *,
+    validate: Validate,
+    output: Path,
+    overwrite: bool = False,
+    device: str = "auto",
+    display: Display | None = None,
+    record: Path | None = None,
+    cache_bytes: int = DEFAULT_BUDGET,
+    listing_sha256: str = "",
+) -> Trained:
+    """Train as ``recipe`` says on ``training`` and write the bundle ``output``.
+
+    ``validate`` is called after each epoch; its last figures go into the bundle. Nothing is
+    written to ``output`` before the end, so that an interrupted run leaves no half bundle.
+    ``record`` is the file for the JSON lines of the run; ``listing_sha256`` the fingerprint of the
+    folder that the parts were split from.
+    """
+    check_output(output, overwrite=overwrite)
+    if len(training) < 2:
+        raise DataError(
+            f"{training.title} has {len(training)} picture; training needs two at least.",
+            next_step="Add pictures.",
+        )
+    display = display or Display(quiet=True)
+    precision = choose_precision(recipe.precision.compute, choose_device(device))
+    begun = start(recipe, training.classes)
+    display.say(begun.notes[0])
+    display.say(f"Computing in {precision.reason}.")
+    rule = CropRule(recipe.augment.crop_scale, recipe.augment.crop_ratio, recipe.augment.flip)
+    view = TrainingView(
+        training, begun.preprocess, rule, seed=recipe.loop.seed, cache=PixelCache(cache_bytes)
+    )
+
+    def validate_network(network: ResNet) -> Metrics:
+        graph = Deployed(network, begun.preprocess, Calibration(), "single-label").eval()
+        return validate(graph, begun.preprocess)
+
+    with RunRecord(record) as lines:
+        lines.write("start", recipe=recipe.model_dump(mode="json"), data=training.title,
+                    images=len(training), precision=precision.name, **describe_machine())  # fmt: skip
+        epochs = fit(begun.network, view, recipe, precision=precision, validate=validate_network,
+                     record=lines, display=display)  # fmt: skip
+        notes = begun.notes + training.notes + _failure_notes(view)
+        manifest = _describe(begun, recipe, training, epochs[-1].metrics, notes, listing_sha256)
+        tensors = export_tensors(begun.network)
+        bundle = write_bundle(output, manifest, tensors, overwrite=overwrite)
+        lines.write("end", bundle=str(output), replaced=len(view.failures))
+    return Trained(bundle, epochs, precision, notes)
+
+
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, what could not be written at the end."""
+    if not output.exists():
+        return
+    if not is_bundle(output):
+        raise SettingError(f"{output} exists and is no bundle.", next_step="Choose another name.")
+    if not overwrite:
+        raise SettingError(
+            f"{output} exists already.", next_step="Choose another --output, or add --overwrite."
+        )
+
+
+def _failure_notes(view: TrainingView) -> tuple[str, ...]:
+    if not view.failures:
+        return ()
+    shown = [f"  {failure.message.splitlines()[0]}" for failure in view.failures.values()][:5]
+    count = f"{len(view.failures)} of {len(view.source)} pictures cannot be read; each was replaced"
+    return ("\n".join([f"{count} by the next of its class:", *shown]),)
+
+
+def _describe(
+    begun: Start,
+    recipe: Recipe,
+    training: Source,
+    metrics: Metrics,
+    notes: tuple[str, ...],
+    listing_sha256: str,
+) -> Manifest:
+    model = recipe.model.model_copy(update={"name": begun.network.row.name})
+    return Manifest(
+        architecture=begun.network.row,
+        classes=training.classes,
+        preprocess=begun.preprocess,
+        metrics=(metrics,),
+        recipe=recipe.model_copy(update={"model": model}).model_dump(mode="json"),
+        licence=begun.licence,
+        provenance=Provenance(
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            residua=residua.__version__,
+            made_by="residua train",
+            source=training.title,
+            source_sha256=listing_sha256,
+            parent=begun.parent,
+            versions={
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": version("numpy"),
+            },
+            notes=notes,
+        ),
+    )

@@ -1,0 +1,85 @@
+"""Which naming scheme a file follows, and its tensors under our names and in our layout."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from residua.base.errors import WeightsError, WeightsMismatchError
+from residua.zoo.weights.generated import name_generated
+from residua.zoo.weights.naming import Named, Shapes, name_own
+from residua.zoo.weights.paddle import name_paddle
+from residua.zoo.weights.static import name_static
+from residua.zoo.weights.torchvision import foreign_topology, name_torch
+
+_SCHEMES: tuple[Callable[[Shapes], Named], ...] = (
+    name_own,
+    name_torch,
+    name_paddle,
+    name_static,
+    name_generated,
+)
+# What files hold beside the network: training counters, of no use afterwards.
+_COUNTERS = ("num_batches_tracked",)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A file's tensors under our names, matrices as [outputs, inputs].
+
+    ``sources`` gives the file's own name of each; ``unknown`` are the names that the scheme does
+    not know.
+    """
+
+    named: Named
+    tensors: dict[str, np.ndarray]
+    sources: dict[str, str]
+    unknown: tuple[str, ...]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor, under our names."""
+        return {name: array.shape for name, array in self.tensors.items()}
+
+
+def recognise(tensors: Mapping[str, np.ndarray]) -> Recognised:
+    """Name the tensors by the scheme that explains the most of them.
+
+    Raises WeightsError where no scheme knows the names, and WeightsMismatchError where the names
+    belong to a network that is not in the table although shapes may agree.
+    """
+    kept = {name: array for name, array in tensors.items() if not name.endswith(_COUNTERS)}
+    if foreign := foreign_topology(list(kept)):
+        reason, names = foreign
+        raise WeightsMismatchError(
+            f"These are the weights of another network: {reason}.",
+            [f"unexpected  {name}  {list(kept[name].shape)}" for name in names],
+            next_step="Give weights of a network that `residua models` lists.",
+        )
+    shapes = {name: array.shape for name, array in kept.items()}
+    named = max((scheme(shapes) for scheme in _SCHEMES), key=lambda named: len(named.ours))
+    if not any(new.startswith("stages.") for new in named.ours.values()):
+        raise WeightsError(
+            f"The names of these {len(kept)} tensors are of no kind that residua knows "
+            f"({', '.join(list(kept)[:4])}, …).",
+            next_step="It knows those of PaddleClas, torchvision, timm, the CIFAR ResNets and its "
+            "own.",
+        )
+    return Recognised(
+        named=named,
+        tensors={new: _in_our_layout(kept[old], named) for old, new in named.ours.items()},
+        sources={new: old for old, new in named.ours.items()},
+        unknown=tuple(name for name in kept if name not in named.ours),
+    )
+
+
+def _in_our_layout(array: np.ndarray, named: Named) -> np.ndarray:
+    """Turn Paddle's [inputs, outputs], and the 1x1 convolutions of timm's attention, into ours."""
+    if array.ndim == 2 and named.transposed:
+        return array.T
+    return array
+
+
+def as_matrix(array: np.ndarray) -> np.ndarray:
+    """Drop the two spatial sides of a 1x1 convolution that serves as a matrix."""
+    return array[:, :, 0, 0] if array.ndim == 4 and array.shape[2:] == (1, 1) else array

@@ -1,0 +1,51 @@
+"""What the README tells people to type exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from residua.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+LINES = [
+    line.strip()
+    for block in re.findall(r"```(?:bash|sh|console)\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.strip() and not line.strip().startswith("#")
+]
+COMMANDS = [line for line in LINES if "residua " in line and not line.startswith("pip")]
+TARGETS = [line for line in LINES if line.startswith("make ")]
+
+
+def test_the_readme_shows_commands():
+    assert len(COMMANDS) >= 8
+    assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in TARGETS}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_and_their_options_exist(line):
+    words = shlex.split(line[line.index("residua ") :].partition("|")[0], comments=True)[1:]
+    command = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    assert not getattr(command, "commands", None), f"no verb in: {line}"
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    for word in words:
+        if word.startswith("-") and word != "-":
+            assert word.partition("=")[0] in options, f"{word} in: {line}"
+
+
+@pytest.mark.parametrize("line", TARGETS)
+def test_make_targets_exist(line):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    target = line.split()[1]
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)#:]+)\)", TEXT))
+def test_linked_files_exist(path):
+    assert (ROOT / path).exists()
