@@ -1,9 +1,9 @@
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,7 +148,7 @@ while True:
 @pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_whole_bundle(tmp_path):
     path = tmp_path / "x.bundle"
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     seen = set()
     for attempt in range(12):
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The house rules that can be counted: file and function sizes, and no drawers for odds and ends."""
+"""The house rules that can be counted: sizes of files and functions, no drawers for odds."""
 
 import ast
 from pathlib import Path

@@ -6,6 +6,7 @@
 import json
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,12 @@ def test_the_wheel_alone_predicts(tmp_path):
     bundle, picture = tmp_path / "net.bundle", tmp_path / "noise.png"
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(noise).save(picture)
-    run = {"check": True, "capture_output": True, "text": True, "cwd": tmp_path}
-    subprocess.run([python, "-c", MAKE_A_BUNDLE, str(bundle)], **run)
+    run = partial(subprocess.run, check=True, capture_output=True, text=True, cwd=tmp_path)
+    run([python, "-c", MAKE_A_BUNDLE, str(bundle)])
     residua = Path(python).with_name("residua")
     for engine in ("openvino", "torch"):
         command = [residua, "predict", picture, "--model", bundle, "--engine", engine, "--json"]
-        record = json.loads(subprocess.run(command, **run).stdout)
+        record = json.loads(run(command).stdout)
         assert len(record["class_ids"]) == 5
         assert record["filename"] == str(picture)
 

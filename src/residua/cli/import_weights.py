@@ -10,7 +10,8 @@ File = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")]
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", help="The network [default: by the tensors].")
+    str | None,
+    typer.Option("--model", "--architecture", "-m", help="The network [default: by the tensors]."),
 ]
 Head = Annotated[str, typer.Option(help="keep the file's classifier, or put a new one in place.")]
 ClassNames = Annotated[

@@ -18,17 +18,18 @@ from residua.cli import demo, evaluate, models, predict, train, weights
 app = typer.Typer(
     name="residua",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,  # plain help needs no rich: 0.1 s instead of 0.3 s
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: residua demo. Each verb explains itself: residua predict --help.",
 )
-app.command("demo")(demo.demo)
-app.command("predict")(predict.predict)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("models")(models.models)
-app.add_typer(weights.app, name="weights")
+app.command("demo", short_help="Train on handwritten digits, in about a minute.")(demo.demo)
+app.command("predict", short_help="Pictures in, classes out.")(predict.predict)
+app.command("train", short_help="From a folder of pictures to a bundle.")(train.train)
+app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
+app.command("models", short_help="List the networks of the series.")(models.models)
+app.add_typer(weights.app, name="weights", short_help="Fetch, import and check weights.")
 
 
 def _show_version(wanted: bool) -> None:

@@ -43,8 +43,8 @@ def models(
         table.add_row(
             row["name"], f"{row['params'] / 1e6:.2f} M", f"{row['gflops']:.2f}",
             f"{row['image_size']} px",
-            *("–" if row[key] is None else f"{row[key]:.1%}" for key in ("top1", "top5")),
-            row["licence"] or "–", row["source"] or "none published",
+            *("-" if row[key] is None else f"{row[key]:.1%}" for key in ("top1", "top5")),
+            row["licence"] or "-", row["source"] or "none published",
         )  # fmt: skip
     Console().print(table)
 

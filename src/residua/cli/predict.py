@@ -67,7 +67,7 @@ def predict(
     A picture that cannot be read becomes a record with the reason and never ends the run; the exit
     code is then 3.
 
-    Examples:
+    For example:
 
       residua predict cat.jpg
 

@@ -13,7 +13,8 @@ Folder = Annotated[
     Path, typer.Argument(help="A folder with one folder of pictures a class, or train/ + val/.")
 ]
 Model = Annotated[
-    str, typer.Option(help="The network, from: residua models. With --pretrained it may be left out.")
+    str,
+    typer.Option(help="The network, from: residua models. With --pretrained it may be left out."),
 ]
 Pretrained = Annotated[
     str, typer.Option(help="Start from these weights: a name of the zoo, a bundle or a file.")
@@ -72,9 +73,7 @@ def train(
             pretrained, model=model, epochs=epochs, batch_size=batch_size, image_size=image_size
         )
     else:
-        recipe = from_scratch(
-            model, epochs=epochs, batch_size=batch_size, image_size=image_size
-        )
+        recipe = from_scratch(model, epochs=epochs, batch_size=batch_size, image_size=image_size)
     changes = {
         "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
         "schedule.warmup_epochs": warmup_epochs, "augment.mixup": mixup,

@@ -76,6 +76,8 @@ def pull(
     from residua.zoo.weights.resolve import open_entry
 
     for entry in [find_entry(name) for name in names]:
+        if "NC" in entry.licence:
+            typer.echo(f"{entry.name} is licensed {entry.licence}: no commercial use.", err=True)
         typer.echo(fetch(entry) if file_only else open_entry(entry).path)
 
 

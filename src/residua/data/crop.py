@@ -20,7 +20,7 @@ _DRAWS = 2 * _ATTEMPTS + 2
 
 @dataclass(frozen=True, slots=True)
 class CropRule:
-    """``scale``: the crop's share of the area; ``ratio``: its width over height; ``flip``: chance."""
+    """``scale``: share of the area; ``ratio``: width over height; ``flip``: chance of mirroring."""
 
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
@@ -53,7 +53,7 @@ def draw_crop(
 
 
 def choose_box(width: int, height: int, rule: CropRule, numbers: NDArray[np.float64]) -> Box:
-    """Return the crop of a picture of ``width`` x ``height`` that 22 ``numbers`` in [0, 1) choose."""
+    """Return the crop of a picture, in pixels, that 22 ``numbers`` in [0, 1) choose."""
     low, high = math.log(rule.ratio[0]), math.log(rule.ratio[1])
     for attempt in range(_ATTEMPTS):
         share = rule.scale[0] + (rule.scale[1] - rule.scale[0]) * float(numbers[2 * attempt])

@@ -9,7 +9,7 @@ from residua.data.draws import Purpose, bits
 
 
 def draw_share(alpha: float, *, seed: int, epoch: int, step: int) -> float:
-    """Return the share of the first picture, from Beta(alpha, alpha); a pure function of its keys."""
+    """Return the share of the first picture: Beta(alpha, alpha), a pure function of its keys."""
     place = np.array([step], dtype=np.int64)
     key = bits(Purpose.MIX, seed=seed, epoch=epoch, indices=place, count=2)[0]
     return float(np.random.Generator(np.random.Philox(key=key)).beta(alpha, alpha))

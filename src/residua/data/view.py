@@ -80,8 +80,10 @@ class TrainingView:
         self.cache = PixelCache() if cache is None else cache
         self.failures: dict[int, Failure] = {}
         self._lock = threading.Lock()
-        # Even the smallest square crop of a picture reduced to this side is not enlarged.
-        self._min_side = math.ceil(preprocess.crop_size / math.sqrt(rule.scale[0]))
+        # Even the smallest square crop of a picture reduced to this side is not enlarged. As in
+        # ``prepare``, OpenCV's resampling, which skips pixels, gets pictures of full size.
+        reduced = math.ceil(preprocess.crop_size / math.sqrt(rule.scale[0]))
+        self._min_side = reduced if preprocess.resampler == "pillow" else None
 
     @property
     def shape(self) -> tuple[int, int, int]:

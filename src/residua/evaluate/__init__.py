@@ -1,1 +1,1 @@
-"""…"""
+"""How right a classifier is: each picture counted once, through the pixels that prediction sees."""

@@ -66,9 +66,7 @@ class Tally:
         return self.loss_sum / self.total
 
 
-def rank_labels(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def rank_labels(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place of each label in its row, best first: 0 is the first answer. int64 [N].
 
     Of equal probabilities the lower class comes first, as in a stable sort. A row with a NaN has
@@ -79,4 +77,5 @@ def rank_labels(
     before = np.arange(classes)[None, :] < labels[:, None]  # [N, classes]
     ranks = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
     broken = np.isnan(probabilities).any(axis=1)
-    return np.where(broken, classes, ranks).astype(np.int64)
+    places: NDArray[np.int64] = np.where(broken, classes, ranks).astype(np.int64)
+    return places

@@ -13,10 +13,9 @@ _SHOWN = 20
 def render(evaluation: Evaluation, source: Source) -> str:
     """Return the figures as lines of text, then the classes, weakest first."""
     metrics, tally = evaluation.metrics, evaluation.tally
-    tops = min(5, tally.num_classes)
+    tops, size, present = min(5, tally.num_classes), metrics.image_size, (tally.images > 0).sum()
     lines = [
-        f"{metrics.data}: {tally.total} pictures of {int((tally.images > 0).sum())} classes, "
-        f"at {metrics.image_size} pixels",
+        f"{metrics.data}: {tally.total} pictures of {present} classes, {size} pixels",
         f"  top-1  {tally.top1:8.2%}  ({int(tally.right.sum())} right)",
         f"  top-{tops}  {tally.top5:8.2%}  ({int(tally.near.sum())} right)",
         f"  loss   {tally.loss:8.4f}",

@@ -105,7 +105,7 @@ class Classifier:
             case Image.Image():
                 return prepare_image(content, preprocess, limits=self.limits, name=item.name)
             case _:
-                return prepare_pixels(content, preprocess)
+                return prepare_pixels(content, preprocess, limits=self.limits, name=item.name)
 
 
 def load(

@@ -24,6 +24,7 @@ PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 )
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+_ONE = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray, Image.Image)
 _SNIFFED = 64  # bytes; every format that residua reads shows itself in the first sixteen
 
 
@@ -61,9 +62,7 @@ def list_items(inputs: Any, *, allow_urls: bool = False) -> Iterator[Item]:
     glob), "-" for standard input, an https URL (with ``allow_urls``), encoded bytes, a PIL image,
     an array [H, W, 3] or [H, W] of uint8. Folders are searched recursively, in sorted order.
     """
-    if isinstance(inputs, str | os.PathLike | bytes | bytearray | memoryview | np.ndarray):
-        inputs = [inputs]
-    elif isinstance(inputs, Image.Image):
+    if isinstance(inputs, _ONE):
         inputs = [inputs]
     elif not isinstance(inputs, Iterable):
         raise SettingError(
@@ -105,7 +104,8 @@ def _expand_path(text: str) -> Iterator[Item]:
     if path.is_dir():
         yield from _walk(path)
     elif not path.exists() and glob.has_magic(text):
-        for found in sorted(glob.glob(text, recursive=True)):
+        # Path.glob takes no absolute patterns.
+        for found in sorted(glob.glob(text, recursive=True)):  # noqa: PTH207  # see above
             if Path(found).is_file():
                 yield Item(found, Path(found))
     elif path.suffix.lower() in LIST_SUFFIXES and path.is_file() and not _looks_like_picture(path):

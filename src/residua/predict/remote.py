@@ -30,13 +30,13 @@ def fetch_picture(url: str, *, max_bytes: int) -> bytes:
         if response.status != http.HTTPStatus.OK:
             raise OSError(f"the server answered {response.status} {response.reason}")
         body = response.read(max_bytes + 1)
-        if len(body) > max_bytes:
-            raise OSError(f"the answer has more than {max_bytes} bytes")
-        return body
     except http.client.HTTPException as error:
         raise OSError(f"the server's answer is no HTTP ({error})") from error
     finally:
         connection.close()
+    if len(body) > max_bytes:
+        raise OSError(f"the answer has more than {max_bytes} bytes")
+    return body
 
 
 def _resolve_public(host: str, port: int) -> str:

@@ -29,7 +29,7 @@ class Prediction:
         return self.error is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record that ``--json`` prints; scores have five decimals, as in the document."""
+        """Return the record that ``--json`` prints; scores have the document's five decimals."""
         if self.error is not None:
             return {"filename": self.filename, "error": self.error, "reason": self.reason}
         return {

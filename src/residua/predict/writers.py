@@ -39,7 +39,7 @@ def write_lines(predictions: Iterable[Prediction], form: Format) -> Iterator[str
 
 
 def _safe(text: str) -> str:
-    r"""Write what is no Unicode (file names may hold any bytes) as ``\udcXX``; valid in JSON too."""
+    r"""Spell what is no Unicode (file names may hold any bytes) as ``\udcXX``, as JSON does."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -23,7 +23,7 @@ class Display:
         """Show a line."""
         if not self._quiet:
             self._clear()
-            print(text, file=sys.stderr, flush=True)
+            self._write(f"{text}\n")
 
     def show_step(self, report: "StepReport", epochs: int) -> None:
         """Rewrite the live line."""
@@ -34,7 +34,7 @@ class Display:
                 f"{self._left(report.epoch, epochs)}"
             )
             self._clear()
-            print(text, end="", file=sys.stderr, flush=True)
+            self._write(text)
 
     def show_epoch(self, report: "EpochReport", epochs: int) -> None:
         """Show the line of an epoch."""
@@ -52,4 +52,8 @@ class Display:
 
     def _clear(self) -> None:
         if self._live:
-            print("\r\x1b[2K", end="", file=sys.stderr)
+            self._write("\r\x1b[2K")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -14,6 +14,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format, get_total_norm
 
 from residua.base.errors import SettingError
 from residua.bundle.schema import Metrics
@@ -71,7 +72,8 @@ def fit(
     or a gradient stops being finite.
     """
     device, loop = precision.device, recipe.loop
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device)
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
     normalize = Normalize(view.preprocess.mean, view.preprocess.std).to(device)
     labels = torch.from_numpy(view.source.labels)
     optimiser = make_optimiser(network, recipe.optimiser)
@@ -101,7 +103,7 @@ def fit(
                     logits = network(images)
                 loss = cross_entropy(logits, targets, smoothing=recipe.loss.label_smoothing)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                torch.autograd.backward(loss)
                 # At logging steps, the last of the epoch among them: wait for the device and look.
                 logging = (step + 1) % loop.log_every == 0 or step + 1 == steps
                 meter.add(loss.detach(), batch_size)
@@ -132,7 +134,7 @@ def _mix(
 
 def _gradient_norm(network: ResNet) -> Tensor:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)
+    return get_total_norm(gradients)
 
 
 def _check_finite(report: StepReport, recipe: Recipe) -> None:

@@ -18,9 +18,7 @@ from residua.train.recipe import (
 _SMALL = 64
 
 
-def from_scratch(
-    model: str, *, epochs: int, batch_size: int = 64, image_size: int = 224
-) -> Recipe:
+def from_scratch(model: str, *, epochs: int, batch_size: int = 64, image_size: int = 224) -> Recipe:
     """Return the recipe for training without pretrained weights.
 
     The learning rate is 0.1 for 256 pictures and proportional to the batch (arXiv 1706.02677); the

@@ -1,9 +1,9 @@
 """A whole training run: from a recipe and two sources to a bundle on disk."""
 
-import datetime
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 import residua
 from residua.base.errors import DataError, SettingError
 from residua.base.machine import describe_machine
-from residua.bundle.schema import Calibration, Manifest, Metrics, Preprocess, Provenance
+from residua.bundle.schema import Manifest, Metrics, Preprocess, Provenance
 from residua.bundle.store import Bundle, is_bundle, write_bundle
 from residua.data.cache import DEFAULT_BUDGET, PixelCache
 from residua.data.crop import CropRule
@@ -84,14 +84,18 @@ def train(
     )
 
     def validate_network(network: ResNet) -> Metrics:
-        graph = Deployed(network, begun.preprocess, Calibration(), "single-label").eval()
+        graph = Deployed(network, begun.preprocess).to(precision.device).eval()
         return validate(graph, begun.preprocess)
 
     with RunRecord(record) as lines:
-        lines.write("start", recipe=recipe.model_dump(mode="json"), data=training.title,
-                    images=len(training), precision=precision.name, **describe_machine())  # fmt: skip
-        epochs = fit(begun.network, view, recipe, precision=precision, validate=validate_network,
-                     record=lines, display=display)  # fmt: skip
+        lines.write(
+            "start", recipe=recipe.model_dump(mode="json"), data=training.title,
+            images=len(training), precision=precision.name, **describe_machine(),
+        )  # fmt: skip
+        epochs = fit(
+            begun.network, view, recipe, precision=precision, validate=validate_network,
+            record=lines, display=display,
+        )  # fmt: skip
         notes = begun.notes + training.notes + _failure_notes(view)
         manifest = _describe(begun, recipe, training, epochs[-1].metrics, notes, listing_sha256)
         tensors = export_tensors(begun.network)
@@ -137,7 +141,7 @@ def _describe(
         recipe=recipe.model_copy(update={"model": model}).model_dump(mode="json"),
         licence=begun.licence,
         provenance=Provenance(
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
             residua=residua.__version__,
             made_by="residua train",
             source=training.title,

@@ -1,14 +1,14 @@
-"""Where a run starts: fresh weights, or those of a bundle with the classifier fitted to new classes."""
+"""Where a run starts: fresh weights, or a bundle's with the classifier fitted to new classes."""
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from residua.base.errors import SettingError
-from residua.base.nearest import normalize
 from residua.bundle.classes import match_classes
-from residua.bundle.schema import Classes, Preprocess
+from residua.bundle.schema import Architecture, Classes, Preprocess
 from residua.train.recipe import Recipe
 from residua.zoo.create import create
 from residua.zoo.load import make_network
@@ -37,6 +37,9 @@ def start(recipe: Recipe, classes: Classes) -> Start:
 def _begin(recipe: Recipe, classes: Classes) -> Start:
     model, size = recipe.model, recipe.augment.image_size
     row = find_row(model.name)
+    if model.stem_width is not None:
+        stem_widths = (*row.stem_widths[:-1], model.stem_width)
+        row = row.model_copy(update={"stem_widths": stem_widths})
     network = create(
         row,
         num_classes=len(classes),
@@ -57,20 +60,16 @@ def _begin(recipe: Recipe, classes: Classes) -> Start:
 
 def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     model, size = recipe.model, recipe.augment.image_size
-    if model.small_images or model.widths:
+    if model.small_images or model.widths or model.stem_width:
         raise SettingError(
             "Pretrained weights fix the stem and the widths of the network.",
             next_step="Drop the small-image stem and the widths, or train from scratch.",
         )
     bundle = open_bundle(model.pretrained, architecture=model.name or None)
     manifest = bundle.manifest
-    if model.name and normalize(model.name) != normalize(manifest.architecture.name):
-        raise SettingError(
-            f"{model.pretrained} holds a {manifest.architecture.name}, not a {model.name}.",
-            next_step="Leave --model out: the weights say which network they are.",
-        )
     row = manifest.architecture.model_copy(update={"drop_path": model.drop_path})
-    network = make_network(row, bundle.tensors()).train()
+    row, tensors = _drop_identity(row, bundle.tensors())
+    network = make_network(row, tensors).train()
     kept = _fit_head(network, manifest.classes, classes, seed=recipe.loop.seed)
     given = manifest.preprocess
     short_side = math.ceil(given.short_side * size / given.crop_size - 0.5)
@@ -88,6 +87,34 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     )
 
 
+def _drop_identity(
+    row: Architecture, tensors: dict[str, np.ndarray]
+) -> tuple[Architecture, dict[str, np.ndarray]]:
+    """Take out a first projection that does nothing, and say so in the row.
+
+    Weights of ResNet18 and 34 from torchvision and timm get such a one when they are imported. It
+    is exact in evaluation, but in training its normalisation would follow the batch: the network
+    would no longer be the one that was pretrained.
+    """
+    prefix = "stages.0.0.shortcut."
+    kernel = tensors.get(f"{prefix}conv.weight")
+    if kernel is None or kernel.shape[0] != kernel.shape[1] or kernel.shape[2:] != (1, 1):
+        return row, tensors
+    mean, variance, weight, bias = (
+        tensors[f"{prefix}norm.{name}"]
+        for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = weight / np.sqrt(variance + torch.nn.BatchNorm2d(1).eps)
+    if not (
+        np.array_equal(kernel[:, :, 0, 0], np.eye(len(kernel)))
+        and np.allclose(scale, 1, rtol=0, atol=1e-6)
+        and np.allclose(bias - mean * scale, 0, rtol=0, atol=1e-6)
+    ):
+        return row, tensors
+    kept = {name: array for name, array in tensors.items() if not name.startswith(prefix)}
+    return row.model_copy(update={"first_projection": False}), kept
+
+
 def _fit_head(network: ResNet, given: Classes, wanted: Classes, *, seed: int) -> list[str]:
     """Replace the head; a class that ``given`` has keeps its row. Returns the names kept."""
     old = dict(network.head.named_parameters())
@@ -99,7 +126,7 @@ def _fit_head(network: ResNet, given: Classes, wanted: Classes, *, seed: int) ->
     with torch.no_grad():
         for row, place in enumerate(match_classes(given, wanted)):
             if place is not None:
-                for name in new:  # weight [classes, features] and bias [classes]
-                    new[name][row] = old[name][place]
+                for name, tensor in new.items():  # weight [classes, features], bias [classes]
+                    tensor[row] = old[name][place]
                 kept.append(wanted.names[row])
     return kept

@@ -12,10 +12,11 @@ class SqueezeExcite(nn.Module):
     """
 
     def __init__(self, channels: int, reduction: int) -> None:
-        """``channels`` of input and output, ``channels // reduction`` in between."""
+        """``channels`` of input and output, ``channels // reduction`` (at least 1) in between."""
         super().__init__()
-        self.squeeze = nn.Linear(channels, channels // reduction)
-        self.excite = nn.Linear(channels // reduction, channels)
+        hidden = max(1, channels // reduction)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → the same shape, each channel scaled by a factor in 0…1."""

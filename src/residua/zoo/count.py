@@ -14,7 +14,7 @@ from typing import Any
 from residua.bundle.schema import Architecture
 
 _FILE = "counts.json"
-_SIZES = (224, 320)  # the sizes of the published models; small-image rows are counted at 32
+_SIZES = (224, 256, 320)  # of the published weights; small-image rows are counted at 32
 
 
 @dataclass(frozen=True, slots=True)

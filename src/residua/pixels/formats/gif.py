@@ -13,22 +13,21 @@ def read_gif(data: bytes) -> Header:
     """Read the screen and the first frame's place on it; a frame may reach beyond the screen."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _palette_length(flags)
-    kept = [data[:position]]
-    control, frames, blocks = b"", 0, 0
+    view = memoryview(data)
+    kept, control = [view[:position]], view[:0]
+    frames = blocks = 0
     while frames < FRAMES_COUNTED and position + 1 < len(data) and data[position] != _TRAILER:
         start, kind = position, data[position]
         if kind == _EXTENSION:
             position, blocks = _skip_blocks(data, position + 2, blocks)
             if data[start + 1] == _GRAPHIC_CONTROL:
-                control = data[start:position]
+                control = view[start:position]
         elif kind == _IMAGE:
             left, top, columns, rows, flags = struct.unpack_from("<HHHHB", data, position + 1)
-            position, blocks = _skip_blocks(
-                data, position + 11 + _palette_length(flags), blocks
-            )
+            position, blocks = _skip_blocks(data, position + 11 + _palette_length(flags), blocks)
             if not frames:
                 width, height = max(width, left + columns), max(height, top + rows)
-                kept += [control, data[start:position]]
+                kept += [control, view[start:position]]
             frames += 1
         else:
             position += 1

@@ -28,7 +28,8 @@ _PASSES = (
 
 def read_png(data: bytes) -> Header:
     """Read the chunks; those that make the picture are kept as they are, checksums and all."""
-    kept = [SIGNATURE]
+    view = memoryview(data)
+    kept = [view[: len(SIGNATURE)]]
     frames, orientation, position = 1, 1, len(SIGNATURE)
     found: set[bytes] = set()
     for _ in range(_MAX_CHUNKS):
@@ -43,7 +44,7 @@ def read_png(data: bytes) -> Header:
                 break
             raise BrokenHeaderError("ends in the middle of the picture")
         if kind in _KEPT_CHUNKS:
-            kept.append(data[body - 8 : position])
+            kept.append(view[body - 8 : position])
         elif kind == b"acTL" and length >= 4:
             frames = max(1, int.from_bytes(data[body : body + 4], "big"))
         elif kind == b"eXIf":
@@ -51,10 +52,10 @@ def read_png(data: bytes) -> Header:
         found.add(kind)
     else:
         raise BrokenHeaderError(f"has more than {_MAX_CHUNKS} chunks")
-    if kept[1:2] and kept[1][4:8] == b"IHDR" and len(kept[1]) == 25 and b"IDAT" in found:
-        width, height = struct.unpack_from(">II", kept[1], 8)
-        return Header("PNG", width, height, b"".join([*kept, _END]), frames, orientation)
-    raise BrokenHeaderError("ends before the picture begins")
+    if b"IDAT" not in found or data[12:16] != b"IHDR":
+        raise BrokenHeaderError("ends before the picture begins")
+    width, height = struct.unpack_from(">II", data, 16)
+    return Header("PNG", width, height, b"".join([*kept, _END]), frames, orientation)
 
 
 def is_complete(content: bytes) -> bool:

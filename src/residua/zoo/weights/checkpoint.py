@@ -98,7 +98,7 @@ def _explained(path: Path, error: Exception) -> WeightsError:
     if isinstance(error, pickle.UnpicklingError) and any(
         words in said.lower() for words in _UNSAFE_WORDS
     ):
-        detail = said.rsplit("WeightsUnpickler error: ", 1)[-1].split(". ")[0].strip()
+        detail = said.rpartition("WeightsUnpickler error: ")[2].partition(". ")[0].strip()
         return UnsafeFileError(
             f"{path} is a pickle that holds more than tensors ({detail[:200]}). "
             "Nothing of it was run.",

@@ -73,7 +73,8 @@ def _read_record(data: bytes, place: int) -> tuple[np.ndarray, int]:
 
 
 def _read_description(description: bytes) -> tuple[int, tuple[int, ...]]:
-    code, shape = -1, []
+    code = -1
+    shape: list[int] = []
     for number, value in _fields(description):
         if number == 1 and isinstance(value, int):
             code = value
@@ -110,7 +111,7 @@ def _as_bytes(value: int | bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field of a protocol buffer: numbers as int, others as bytes."""
+    """Yield each field of a protocol buffer: its number, and its value as int or bytes."""
     place = 0
     while place < len(message):
         tag, place = _varint(message, place)

@@ -4,6 +4,7 @@ The importers (``read``, ``detect``, ``convert``) are imported when a file is re
 opening a bundle that exists already stays quick and free of torch.
 """
 
+import math
 import platform
 import re
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
 
 import residua
 from residua.base.errors import SettingError, WeightsError
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 Head = Literal["keep", "new"]
 
-# Grey pictures: the mean of the three channels' figures, as torchvision's grey recipes use.
+# Grey pictures: the means of the three channels' figures.
 _GREY: dict[str, Any] = {"colour": "grey", "mean": (0.449,), "std": (0.226,)}
 
 
@@ -85,7 +89,7 @@ def make_bundle(
 def convert_file(
     source: Path, row: Architecture | None, *, head: Head = "keep", classes: Classes | None = None
 ) -> "Converted":
-    """Return the tensors of a weight file in our names; a new head has ``classes`` outputs."""
+    """Return a weight file's tensors in our names, if asked with a new head for ``classes``."""
     from residua.zoo.weights.convert import convert
     from residua.zoo.weights.detect import detect_row
     from residua.zoo.weights.read import read_tensors
@@ -99,7 +103,23 @@ def convert_file(
                 next_step="Give --classes FILE with one name a line, or --num-classes N.",
             )
         row = row.model_copy(update={"num_classes": len(classes)})
-    return convert(tensors, row, head=head)
+    converted = convert(tensors, row, head=head)
+    if head == "new":
+        converted.tensors.update(_draw_head(converted.row))
+    return converted
+
+
+def _draw_head(row: Architecture) -> dict[str, np.ndarray]:
+    """Return a fresh classifier, as ``zoo.create`` draws it; the same one at every import."""
+    from residua.zoo.block import EXPANSION
+
+    features = row.widths[-1] * EXPANSION[row.block]
+    bound = 1 / math.sqrt(features)
+    draw = np.random.default_rng(0).uniform(-bound, bound, (row.num_classes, features))
+    return {
+        "head.weight": draw.astype(np.float32),
+        "head.bias": np.zeros(row.num_classes, np.float32),
+    }
 
 
 def read_classes(path: Path) -> Classes:
@@ -145,16 +165,18 @@ def _preprocess_of(
         base = entry.preprocess.model_dump()
     elif row.stem == "3x3":  # CIFAR and the like: small pictures are used whole
         base = {"crop_size": 32, "short_side": 32}
-    elif converted.naming.startswith("paddle"):
+    elif converted.naming.startswith("Paddle"):
         base = {"resampler": "opencv", "rounding": "paddle"}
     if row.input_channels == 1:
         base |= _GREY
     try:
         preprocess = Preprocess.model_validate(base | dict(changes))
-    except ValueError as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = "".join(f" {part}" for part in first["loc"][:1])
         raise SettingError(
-            f"These settings of the preprocessing do not go together: {error}",
-            next_step="Give mean and std as many values as the pictures have channels.",
+            f"The preprocessing cannot be so:{place}: {first['msg']}.",
+            next_step="Mean and std need as many values as the pictures have channels.",
         ) from error
     if preprocess.channels != row.input_channels:
         raise SettingError(

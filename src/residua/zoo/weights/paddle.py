@@ -73,7 +73,9 @@ def _block_rules(names: list[str]) -> list[tuple[str, str]]:
     The letters of ``res2a`` count within the stage.
     """
     flat = {int(found[1]) for name in names if (found := re.match(r"blocks\.(\d+)\.", name))}
-    starts = {int(found[1]) for name in names if (found := re.match(r"blocks\.(\d+)\.short\.", name))}
+    starts = {
+        int(found[1]) for name in names if (found := re.match(r"blocks\.(\d+)\.short\.", name))
+    }
     rules: list[tuple[str, str]] = []
     stage, first = -1, 0
     for index in sorted(flat):

@@ -115,6 +115,11 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _empty_bytes() -> bytes:
+    """Return no bytes: how protocol 2 writes the content of an empty array."""
+    return b""
+
+
 def _make_scalar(dtype: Any, _data: Any = None) -> None:
     """Return nothing: a number beside the arrays (an accuracy, an epoch) is of no use here."""
     if type(dtype) is not Dtype:
@@ -135,6 +140,7 @@ NDARRAY = Name("numpy", "ndarray")
 MAKERS: Final[dict[Name, Callable[..., Any]]] = {
     Name("numpy", "dtype"): _make_dtype,
     Name("_codecs", "encode"): _encode,
+    Name("__builtin__", "bytes"): _empty_bytes,
     Name("collections", "OrderedDict"): _make_dict,
 }
 for _core in ("numpy.core", "numpy._core"):

@@ -48,6 +48,12 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     UnsafeFileError for a pickle that holds more than arrays.
     """
     tensors = strip_prefixes(_read_any(path))
+    # Views of one buffer cost nothing until they become float32, each on its own.
+    if sum(array.size for array in tensors.values()) > max(path.stat().st_size, 1 << 20):
+        raise WeightsError(
+            f"{path} is damaged: its tensors are larger than the file.",
+            next_step="Get the file again from where it was first published.",
+        )
     return {name: _as_float32(array) for name, array in tensors.items()}
 
 

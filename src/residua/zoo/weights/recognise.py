@@ -67,19 +67,14 @@ def recognise(tensors: Mapping[str, np.ndarray]) -> Recognised:
         )
     return Recognised(
         named=named,
-        tensors={new: _in_our_layout(kept[old], named) for old, new in named.ours.items()},
+        tensors={new: _in_our_layout(kept[old], new, named) for old, new in named.ours.items()},
         sources={new: old for old, new in named.ours.items()},
         unknown=tuple(name for name in kept if name not in named.ours),
     )
 
 
-def _in_our_layout(array: np.ndarray, named: Named) -> np.ndarray:
-    """Turn Paddle's [inputs, outputs], and the 1x1 convolutions of timm's attention, into ours."""
-    if array.ndim == 2 and named.transposed:
-        return array.T
-    return array
-
-
-def as_matrix(array: np.ndarray) -> np.ndarray:
-    """Drop the two spatial sides of a 1x1 convolution that serves as a matrix."""
-    return array[:, :, 0, 0] if array.ndim == 4 and array.shape[2:] == (1, 1) else array
+def _in_our_layout(array: np.ndarray, name: str, named: Named) -> np.ndarray:
+    """Turn Paddle's [inputs, outputs], and timm's attention of 1x1 convolutions, into matrices."""
+    if ".attention." in name and array.ndim == 4 and array.shape[2:] == (1, 1):
+        return array[:, :, 0, 0]
+    return array.T if array.ndim == 2 and named.transposed else array

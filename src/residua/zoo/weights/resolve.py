@@ -85,7 +85,7 @@ def open_entry(entry: Entry) -> Bundle:
 def _open_file(path: Path, architecture: str | None) -> Bundle:
     """Return the bundle of a weight file, kept under what decides about it."""
     row = None if architecture is None else find_architecture(architecture)
-    digest = sha256_of(path)
+    digest = _hash(path)
     # The file's name is part of the key, for it may decide what the tensors leave open.
     key = "\n".join([digest, path.name, row.name if row else ""])
 
@@ -108,6 +108,16 @@ def _open_or_make(target: Path, make: Callable[[Path], Bundle]) -> Bundle:
     except BundleDamagedError as error:
         raise BundleDamagedError(
             error.problem, next_step=f"Delete {target}; it is made again at its next use."
+        ) from error
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise WeightsError(
+            f"The weight file {path} cannot be read ({error.strerror}).",
+            next_step="Give the path of a file that you may read.",
         ) from error
 
 
@@ -152,11 +162,9 @@ def import_file(
             "--num-classes is for a new classifier without names.",
             next_step="Add --head new, or leave --num-classes out.",
         )
-    if not path.is_file():
-        raise WeightsError(f"There is no file {path}.", next_step="Give the weight file to import.")
     row = None if model is None else find_architecture(model)
     entry = _claimed_entry(model)
-    digest = sha256_of(path)
+    digest = _hash(path)
     if entry is not None and head == "keep":
         _check_claim(entry, path, digest)
     names = None

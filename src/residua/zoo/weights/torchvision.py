@@ -13,15 +13,17 @@ from residua.zoo.weights.naming import Named, Shapes, rewrite
 
 # Networks whose tensors bear these names and have shapes that could pass, but that compute
 # something else. Each with the reason.
-_FOREIGN = (
-    (r"\.(convs|bns)\.\d+\.", "Res2Net of timm or of its authors: the first block of stage 1 adds "
-     "nothing between its branches and pools the last one, unlike PaddleClas's"),
-    (r"^layer0\.|\.se_module\.", "legacy SENet (Cadene, timm's legacy_se…): its max pool rounds up "
-     "and has no padding"),
-    (r"^maxpool\.|\.filt$", "a network with another pool after the stem or with anti-aliasing"),
-    (r"\.se\.conv\.", "ECA-ResNet: another attention"),
-    (r"^layer\d\.\d+\.conv\d\.1\.|\.(IN|BN)\.", "a network with other blocks"),
-)  # fmt: skip
+_FOREIGN = {
+    r"\.(convs|bns)\.\d+\.": (
+        "Res2Net of timm or of its authors: the first block of stage 1 adds nothing between its "
+        "branches and pools the last one, unlike PaddleClas's"
+    ),
+    r"^layer0\.|\.se_module\.": (
+        "legacy SENet (Cadene, timm's legacy_se…): its max pool rounds up and has no padding"
+    ),
+    r"^maxpool\.|\.filt$": "a network with another pool after the stem or with anti-aliasing",
+    r"\.se\.conv\.": "ECA-ResNet: another attention",
+}
 
 _STATISTICS = ((r"\._mean$", ".running_mean"), (r"\._variance$", ".running_var"))
 
@@ -42,7 +44,7 @@ def name_torch(shapes: Shapes) -> Named:
 
 def foreign_topology(names: list[str]) -> tuple[str, list[str]] | None:
     """Return why the names tell of a network that is not in the table, and the names; else None."""
-    for pattern, reason in _FOREIGN:
+    for pattern, reason in _FOREIGN.items():
         if found := [name for name in names if re.search(pattern, name)]:
             return reason, found
     return None
@@ -56,7 +58,9 @@ def is_cifar_scheme(names: list[str]) -> bool:
 def _averages(names: list[str]) -> bool | None:
     if any(re.search(r"\.downsample\.2\.", name) for name in names):
         return True
-    return False if any(re.search(r"\.(downsample|shortcut)\.0\.", name) for name in names) else None
+    return (
+        False if any(re.search(r"\.(downsample|shortcut)\.0\.", name) for name in names) else None
+    )
 
 
 def _rules(*, deep: bool, shift: int) -> list[tuple[str, str]]:

@@ -1,0 +1,148 @@
+"""Every engine gives the network's own answers, for every kind of row.
+
+The reference is the network in float64; float32 engines may differ from it by their rounding.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from making import ORIGIN, make_bundle, make_network
+from residua.base.errors import SettingError, UnknownNameError
+from residua.bundle.classes import numbered_classes
+from residua.bundle.schema import Calibration, Manifest, Preprocess
+from residua.bundle.store import write_bundle
+from residua.engines.choose import open_engine
+from residua.engines.engine import Engine
+from residua.zoo.load import export_tensors
+from residua.zoo.table import ROWS
+
+ROUNDING = 1e-5  # of a probability, over the depth of a network in float32
+NARROW = {"widths": (16, 16, 32, 32), "num_classes": 5}
+# One row of each kind: plain and deep stem, each shortcut, groups, SE, Res2Net, small images.
+KINDS = {
+    "ResNet18": NARROW,
+    "ResNet50_vc": NARROW,
+    "ResNet50_vd": NARROW,
+    "SE_ResNet18_vd": NARROW,
+    "ResNeXt50_32x4d": {"num_classes": 5},
+    "SE_ResNeXt50_vd_32x4d": {"num_classes": 5},
+    "Wide_ResNet50_2": NARROW,
+    "Res2Net50_26w_4s": {"num_classes": 5, "widths": (64, 64, 64, 64)},
+    "Res2Net50_vd_26w_4s": {"num_classes": 5, "widths": (64, 64, 64, 64)},
+    "ResNet20": {},
+}
+
+
+def deploy(network, manifest):
+    """The deployed function in float64: normalise, network, temperature, softmax or sigmoid."""
+
+    def run(batch):
+        mean = torch.tensor(manifest.preprocess.mean, dtype=torch.float64)[:, None, None]
+        std = torch.tensor(manifest.preprocess.std, dtype=torch.float64)[:, None, None]
+        x = (torch.from_numpy(batch).permute(0, 3, 1, 2).double() / 255 - mean) / std
+        with torch.inference_mode():
+            logits = network.double()(x) / manifest.calibration.temperature
+        act = logits.softmax(1) if manifest.task == "single-label" else logits.sigmoid()
+        return act.numpy()
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("row", KINDS)
+def test_an_engine_answers_as_the_network(row, engine, tmp_path):
+    # An odd size shows a wrong rounding of any pool or stride.
+    network = make_network(row, **KINDS[row])
+    manifest = Manifest(
+        architecture=network.row,
+        classes=numbered_classes(network.row.num_classes),
+        preprocess=Preprocess(crop_size=61, short_side=61),
+        provenance=ORIGIN,
+    )
+    bundle = write_bundle(tmp_path / "x.bundle", manifest, export_tensors(network))
+    opened = open_engine(bundle, engine=engine, device="cpu")
+    assert isinstance(opened, Engine)
+    assert engine in opened.name
+    batch = np.random.default_rng(0).integers(0, 256, (3, 61, 61, 3), dtype=np.uint8)
+    expected = deploy(network, manifest)(batch)
+    assert expected.std() > 1e-3  # neither saturated nor constant
+    for part in (slice(0, 1), slice(0, 3)):
+        answer = opened.run(batch[part])
+        assert answer.dtype == np.float32
+        np.testing.assert_allclose(answer, expected[part], rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_calibration_task_and_channels_are_in_the_graph(engine, tmp_path):
+    network = make_network("ResNet18", input_channels=1, **NARROW)
+    manifest = Manifest(
+        architecture=network.row,
+        classes=numbered_classes(5),
+        preprocess=Preprocess(crop_size=64, short_side=64, colour="grey", mean=(0.4,), std=(0.3,)),
+        task="multi-label",
+        calibration=Calibration(temperature=1.7),
+        provenance=ORIGIN,
+    )
+    bundle = write_bundle(tmp_path / "x.bundle", manifest, export_tensors(network))
+    batch = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1), dtype=np.uint8)
+    answer = open_engine(bundle, engine=engine).run(batch)
+    np.testing.assert_allclose(answer, deploy(network, manifest)(batch), rtol=0, atol=ROUNDING)
+    assert not np.allclose(answer.sum(1), 1, atol=1e-3)
+
+
+def test_every_kind_of_row_is_among_the_kinds():
+    def kind(row):
+        return row.block, row.stem, row.shortcut, row.groups > 1, row.se_reduction > 0
+
+    tested = {kind(ROWS[name]) for name in KINDS}
+    missing = {kind(row) for row in ROWS.values()} - tested
+    # These differ from a tested kind in one part only, which is tested in another.
+    assert missing <= {
+        ("basic", "deep", "projection", False, False),
+        ("basic", "deep", "average", False, False),
+        ("bottleneck", "deep", "average", False, True),
+        ("bottleneck", "deep", "average", True, False),
+        ("bottleneck", "7x7", "projection", True, True),
+    }
+
+
+def test_runs_from_several_threads_do_not_mix(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    engine = open_engine(bundle, engine="openvino")
+    batches = [np.full((2, 64, 64, 3), value, np.uint8) for value in range(0, 250, 10)]
+    expected = [engine.run(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for answer, want in zip(pool.map(engine.run, batches), expected, strict=True):
+                assert np.array_equal(answer, want)
+
+
+def test_wrong_names_and_impossible_pairs_are_refused(tmp_path):
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    with pytest.raises(UnknownNameError, match="openvino"):
+        open_engine(bundle, engine="openvin")
+    with pytest.raises(UnknownNameError, match="cuda"):
+        open_engine(bundle, device="cud")
+    with pytest.raises(SettingError, match="processor only"):
+        open_engine(bundle, engine="openvino", device="cuda")
+
+
+def test_openvino_needs_no_torch(tmp_path):
+    import subprocess
+    import sys
+
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from residua.bundle.store import read_bundle
+from residua.engines.choose import open_engine
+engine = open_engine(read_bundle(Path({str(bundle.path)!r})), engine="openvino")
+assert engine.run(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 5)
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
