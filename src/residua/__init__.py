@@ -12,6 +12,8 @@ cheap.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from residua.base.version import __version__
+
 if TYPE_CHECKING:
     from residua.base.errors import ResiduaError
     from residua.bundle.store import Bundle, read_bundle
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from residua.predict.results import Prediction
     from residua.zoo.create import create
     from residua.zoo.weights.resolve import open_bundle
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Bundle": "residua.bundle.store",

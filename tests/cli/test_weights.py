@@ -93,6 +93,7 @@ def test_pull_list_path_verify_remove(server):
     assert [p.name for p in cache.weights_folder().glob("*.json")] == [f"{FILE}.json"]
     assert run("remove", "ResNet20.test", "--forget").count("removed") == 1
     assert "Nothing" in run("remove", "ResNet20.test")
+    assert "No weights are here" in run("verify")
     assert "not on this machine" in run("verify", "ResNet20.test", code=1)
     with pytest.raises(WeightsError, match="weights pull"):
         run("path", "ResNet20.test")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residua.base.errors import MissingExtraError
+from residua.base.errors import MissingExtraError, SettingError
 from residua.data.digits import write_digits
 from residua.data.folder import read_parts
 
@@ -14,6 +14,7 @@ from residua.data.folder import read_parts
 def test_every_digit_is_written_once(tmp_path):
     datasets = pytest.importorskip("sklearn.datasets")
     assert write_digits(tmp_path / "digits") == 1797
+    assert write_digits(tmp_path / "digits") == 1797  # again, in its own place
     parts = read_parts(tmp_path / "digits", fraction=0.5, seed=0)
     assert parts.training.classes.names == tuple("0123456789")
     assert len(parts.training) + len(parts.validation) == 1797
@@ -33,3 +34,13 @@ def test_without_scikit_learn_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingExtraError, match=r"residua\[demo\]"):
         write_digits(tmp_path / "digits")
+
+
+def test_a_folder_of_the_user_is_not_replaced(tmp_path):
+    pytest.importorskip("sklearn.datasets")
+    mine = tmp_path / "digits" / "train" / "mine.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"dear to me")
+    with pytest.raises(SettingError, match="holds other things"):
+        write_digits(tmp_path / "digits")
+    assert mine.read_bytes() == b"dear to me"

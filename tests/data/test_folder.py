@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from data.shapes import write_shapes
 
+from data.shapes import write_shapes
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
 from residua.data.folder import has_parts, read_folder, read_parts

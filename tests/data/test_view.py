@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from data.shapes import write_shapes
 
+from data.shapes import write_shapes
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
 from residua.data.cache import PixelCache
@@ -126,7 +126,7 @@ def test_a_bad_picture_is_replaced_by_the_next_of_its_class(source, tmp_path):
 def test_evaluation_raises_for_a_bad_picture(source, tmp_path):
     (tmp_path / "shapes" / "disc" / "000.png").write_bytes(b"no picture")
     view = EvaluationView(source, _PREPROCESS)
-    with pytest.raises(ImageError, match="disc/000.png"):
+    with pytest.raises(ImageError, match=r"disc/000\.png"):
         view.fill(0, np.empty(view.shape, dtype=np.uint8))
 
 

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-import residua
 from residua.base.errors import ResiduaError
+from residua.base.version import __version__
 from residua.cli import demo, evaluate, models, predict, train, weights
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ app.add_typer(weights.app, name="weights", short_help="Fetch, import and check w
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"residua {residua.__version__}")
+        typer.echo(f"residua {__version__}")
         raise typer.Exit
 
 

@@ -1,8 +1,12 @@
 """``residua models``: the series as a table."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from residua.zoo.count import Counts
+    from residua.zoo.weights.catalogue import Entry
 
 
 def models(
@@ -34,52 +38,51 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("name", "params", "GFLOPs", "at", "top-1", "top-5", "licence", "weights"):
-        table.add_column(
-            name, justify="left" if name in {"name", "licence", "weights"} else "right"
-        )
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("name", no_wrap=True, overflow="ellipsis")
+    for heading, width in (("params", 7), ("GFLOPs", 6), ("px", 3), ("top-1", 5), ("top-5", 5)):
+        table.add_column(heading, justify="right", min_width=width, no_wrap=True)
+    table.add_column("weights", min_width=11, no_wrap=True)
+    table.add_column("licence", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(
-            row["name"], f"{row['params'] / 1e6:.2f} M", f"{row['gflops']:.2f}",
-            f"{row['image_size']} px",
-            *("-" if row[key] is None else f"{row[key]:.1%}" for key in ("top1", "top5")),
-            row["licence"] or "-", row["source"] or "none published",
-        )  # fmt: skip
-    Console().print(table)
+        accuracy = ("-" if row[key] is None else f"{row[key]:.1%}" for key in ("top1", "top5"))
+        size = f"{row['params'] / 1e6:.1f} M", f"{row['gflops']:.2f}", str(row["image_size"])
+        table.add_row(row["name"], *size, *accuracy, row["source"] or "-", row["licence"] or "-")
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=120)).print(table)
 
 
 def _list_models(*, all_weights: bool) -> list[dict[str, Any]]:
     """One record for each name that `--model` takes, in the order of the table."""
     from residua.zoo.count import natural_size, stored_counts
     from residua.zoo.table import ROWS
-    from residua.zoo.weights.catalogue import entries
+    from residua.zoo.weights.catalogue import entries_of, find_default
 
-    counts = stored_counts()
     found: list[dict[str, Any]] = []
-    for row_name, row in ROWS.items():
-        published = [entry for entry in entries() if entry.row == row_name]
-        if not all_weights:
-            published = [entry for entry in published if "." not in entry.name]
-        named = {entry.name for entry in published}
-        if row_name not in named:
-            found.append(_describe(row_name, row_name, counts[row_name], natural_size(row), None))
-        for entry in published:
-            size = entry.preprocess.crop_size
-            found.append(_describe(entry.name, row_name, counts[row_name], size, entry))
+    for name, row in ROWS.items():
+        counts, default = stored_counts()[name], find_default(name)
+        size = default.preprocess.crop_size if default else natural_size(row)
+        found.append(_describe(name, name, counts, size, default))
+        for entry in entries_of(name):
+            if entry.name != name and (all_weights or "." not in entry.name):
+                size = entry.preprocess.crop_size
+                found.append(_describe(entry.name, name, counts, size, entry))
     return found
 
 
-def _describe(name: str, row_name: str, counts: Any, size: int, entry: Any) -> dict[str, Any]:
+def _describe(
+    name: str, row: str, counts: "Counts", size: int, entry: "Entry | None"
+) -> dict[str, Any]:
     return {
         "name": name,
-        "row": row_name,
+        "row": row,
         "params": counts.params,
-        "gflops": round(counts.gflops(size), 3) if size in counts.macs else None,
+        "gflops": round(counts.gflops(size), 3),
         "image_size": size,
         "top1": entry.top1 if entry else None,
         "top5": entry.top5 if entry else None,
         "licence": entry.licence if entry else None,
         "source": entry.source if entry else None,
+        "weights": entry.name if entry else None,
         "url": entry.urls[0] if entry else None,
     }

@@ -111,6 +111,8 @@ def verify(
         results = [result for entry in entries() for result in inventory.check(entry)]
     for path, complaint in results:
         typer.echo(f"differs  {complaint}" if complaint else f"good     {path}")
+    if not results:
+        typer.echo("No weights are here yet.")
     if any(complaint for _, complaint in results):
         raise typer.Exit(1)
 

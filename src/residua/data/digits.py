@@ -8,12 +8,13 @@ FOLDER/
 └── val/0/….png   … val/9/….png
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from residua.base.errors import MissingExtraError
+from residua.base.errors import MissingExtraError, SettingError
 from residua.base.files import replacing_folder
 from residua.bundle.schema import Classes
 from residua.data.source import Source
@@ -23,9 +24,10 @@ _SIDE = 32  # of the files, in pixels: large enough to look at
 
 
 def write_digits(folder: Path, *, val_fraction: float = 0.2, seed: int = 0) -> int:
-    """Write the digits below ``folder``, replacing it as a whole, and return how many there are.
+    """Write the digits below ``folder`` and return how many there are.
 
-    Raises MissingExtraError where scikit-learn is not installed.
+    A folder of these digits is written anew. Raises SettingError where another stands in its place,
+    and MissingExtraError where scikit-learn is not installed.
     """
     try:
         from sklearn.datasets import load_digits
@@ -41,11 +43,27 @@ def write_digits(folder: Path, *, val_fraction: float = 0.2, seed: int = 0) -> i
         read=lambda index: pixels[index].tobytes(),
     )
     parts = split(source, fraction=val_fraction, seed=seed)
+    places = {
+        f"{place}/{label}/{name}": pixels[int(Path(name).stem)]
+        for part, place in zip(parts, ("train", "val"), strict=True)
+        for name, label in zip(part.names, part.labels, strict=True)
+    }
+    _refuse_others(folder, places.keys())
     with replacing_folder(folder) as scratch:
-        for part, place in zip(parts, ("train", "val"), strict=True):
-            for name, label in zip(part.names, part.labels, strict=True):
-                path = scratch / place / str(label) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                image = Image.fromarray(pixels[int(path.stem)])
-                image.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(path)
-    return len(pixels)
+        for place, digit in places.items():
+            path = scratch / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = Image.fromarray(digit)
+            image.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(path)
+    return len(places)
+
+
+def _refuse_others(folder: Path, expected: Collection[str]) -> None:
+    """Refuse to replace a folder that holds anything but digits of ours."""
+    if folder.exists():
+        files = [path for path in folder.rglob("*") if not path.is_dir()]
+        if not all(path.relative_to(folder).as_posix() in expected for path in files):
+            raise SettingError(
+                f"{folder} exists and holds other things than the digits of the demo.",
+                next_step="Choose another place with --output.",
+            )

@@ -16,7 +16,8 @@ class TorchEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         manifest = bundle.manifest
-        network = load_network(bundle).to(memory_format=torch.channels_last)
+        network = load_network(bundle)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
         deployed = Deployed(network, manifest.preprocess, manifest.calibration, manifest.task)
         self._device = torch.device(device)
         self._deployed = deployed.eval().to(self._device)

@@ -23,7 +23,7 @@ from residua.base.errors import ImageError, ImageTooLargeError
 from residua.pixels.colour import Colour, convert
 from residua.pixels.formats.header import Format, Header
 from residua.pixels.formats.png import is_complete
-from residua.pixels.limits import DEFAULT_LIMITS, Limits, label
+from residua.pixels.limits import DEFAULT_LIMITS, Limits, label, no_memory
 from residua.pixels.orientation import Box, turn_box, turn_size, turn_upright
 from residua.pixels.sniff import damaged, sniff
 
@@ -91,12 +91,33 @@ def read_picture(
     except ImageError:
         raise
     except (MemoryError, Image.DecompressionBombError) as error:
-        raise ImageTooLargeError(
-            f"{label(name)} of {header.width} x {header.height} pixels does not fit into memory.",
-            next_step="Give a smaller picture.",
-        ) from error
+        raise no_memory(header.width, header.height, name) from error
     except Exception as error:  # Pillow's decoders raise at least ten types.
         raise damaged(header.format, f"cannot be decoded ({_spell(error)})", name) from error
+
+
+def read_image(image: Image.Image, *, colour: Colour = "RGB", name: str = "") -> Picture:
+    """As ``read_picture``, for an image that Pillow has opened; it is turned upright as well.
+
+    Such an image is not held to the limits: Pillow's own were asked when it was opened.
+    """
+    try:
+        image.load()
+        orientation = _ask_orientation(image)
+        upright = turn_upright(convert(image.copy(), colour), orientation)
+    except MemoryError as error:
+        raise no_memory(*image.size, name) from error
+    except Exception as error:
+        raise damaged(image.format or "picture", f"cannot be decoded ({error})", name) from error
+    return Picture(upright, upright.size, (0, 0, *upright.size))
+
+
+def _ask_orientation(image: Image.Image) -> int:
+    """Return the orientation of an opened image; 1 where Pillow finds none or stumbles over it."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001 - a broken EXIF block never makes a picture unreadable
+        return 1
 
 
 def _read(header: Header, colour: Colour, min_side: int | None, name: str) -> Picture:

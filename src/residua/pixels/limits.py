@@ -63,3 +63,11 @@ def check_frames(count: int, limits: Limits, name: str) -> None:
             f"{label(name)} has {count} frames or more; the limit is {limits.max_frames}.",
             next_step="Give its first frame as a picture, or raise the limit max_frames.",
         )
+
+
+def no_memory(width: int, height: int, name: str) -> ImageTooLargeError:
+    """Return the error of a picture within the limits for which this machine has no memory."""
+    return ImageTooLargeError(
+        f"{label(name)} of {width} x {height} pixels does not fit into memory.",
+        next_step="Give a smaller picture, or lower the limit max_pixels.",
+    )

@@ -95,6 +95,18 @@ def prepare_pixels(
     return _fit(Picture(image, image.size, (0, 0, width, height)), preprocess, limits, name)
 
 
+def prepare_image(
+    image: Image.Image,
+    preprocess: Preprocess,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    name: str = "",
+) -> np.ndarray:
+    """Return the crop of an image that Pillow has opened, EXIF's orientation applied."""
+    check_size(*image.size, limits, name, what="has")
+    return _fit(read_image(image, colour=preprocess.colour, name=name), preprocess, limits, name)
+
+
 def _fit(picture: Picture, preprocess: Preprocess, limits: Limits, name: str) -> np.ndarray:
     """Resize and cut the crop out, with no more work than it is worth."""
     layout = lay_out(*picture.size, preprocess)

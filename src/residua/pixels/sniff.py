@@ -38,7 +38,6 @@ _MAGIC: dict[bytes, Format] = {
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
-    b"BM": "BMP",
 }
 _READ = "residua reads JPEG, PNG, WebP, BMP, GIF and TIFF."
 
@@ -78,6 +77,9 @@ def damaged(kind: str, what: str, name: str) -> ImageDamagedError:
 def _recognise(data: bytes) -> Format | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
+    # Two letters prove nothing; the length of the header after them is a small number.
+    if data[:2] == b"BM" and data[15:18] == b"\0\0\0":
+        return "BMP"
     return next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-import residua
 from residua.base.errors import DataError, SettingError
 from residua.base.machine import describe_machine
+from residua.base.version import __version__
 from residua.bundle.schema import Manifest, Metrics, Preprocess, Provenance
 from residua.bundle.store import Bundle, is_bundle, write_bundle
 from residua.data.cache import DEFAULT_BUDGET, PixelCache
@@ -142,7 +142,7 @@ def _describe(
         licence=begun.licence,
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            residua=residua.__version__,
+            residua=__version__,
             made_by="residua train",
             source=training.title,
             source_sha256=listing_sha256,

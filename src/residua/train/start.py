@@ -1,6 +1,5 @@
 """Where a run starts: fresh weights, or a bundle's with the classifier fitted to new classes."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +71,7 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     network = make_network(row, tensors).train()
     kept = _fit_head(network, manifest.classes, classes, seed=recipe.loop.seed)
     given = manifest.preprocess
-    short_side = math.ceil(given.short_side * size / given.crop_size - 0.5)
+    short_side = round(given.short_side * size / given.crop_size)
     preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side})
     head = f"new head for {len(classes)} classes"
     if kept:

@@ -103,7 +103,7 @@ def test_no_payload_runs(number, tmp_path):
         result = pickle.loads(content)
         if name in LIVE_LATER:
             list(result)
-    except (TypeError, ValueError, AttributeError, EOFError):
+    except (TypeError, ValueError, AttributeError, pickle.UnpicklingError):
         pass
     assert marker.exists(), f"{name} proves nothing: Python's unpickler does not run it either"
 
@@ -176,7 +176,7 @@ def memo_bomb():
     level = b")\x94" + b"".join(
         b"(" + b"h" + bytes([i]) + (b"h" + bytes([i])) * 9 + b"t\x94" for i in range(40)
     )
-    return b"\x80\x04}" + text("a") + level + b"t." if False else b"\x80\x04(" + level + b"t."
+    return b"\x80\x04}" + text("a") + b"(" + level + b"ts."
 
 
 BOMBS = {

@@ -123,6 +123,11 @@ def entries_of(row: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries() if entry.row == row)
 
 
+def find_default(row: str) -> Entry | None:
+    """Return the weights that the name of a row stands for, or None."""
+    return _by_spelling().get(normalize(row))
+
+
 def is_known(name: str) -> bool:
     """Tell whether ``name`` is a row, an entry or an alias, in any spelling."""
     spelling = normalize(name)

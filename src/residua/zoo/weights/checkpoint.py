@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _UNSAFE_WORDS = ("unsupported", "unrecognized function", "can only create", "can only build",
                  "only persistent_load", "must be imported")  # fmt: skip
 
-_ZIP_DAMAGE = (
+_DAMAGE = (
     OSError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError,
     ArithmeticError, MemoryError, AssertionError, struct.error, zipfile.BadZipFile,
     pickle.UnpicklingError,
@@ -36,8 +37,11 @@ def read_checkpoint(path: Path, *, zipped: bool) -> dict[str, np.ndarray]:
     if zipped:
         _check_zip(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except _ZIP_DAMAGE as error:
+        with warnings.catch_warnings():
+            # It warns of what is unusual in a file; here that is an error or of no interest.
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except _DAMAGE as error:
         raise _explained(path, error) from error
     budget = 4 * path.stat().st_size  # float8 grows by four, float16 and bfloat16 by two
     arrays: dict[str, np.ndarray] = {}
@@ -76,7 +80,7 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, LookupError, struct.error) as error:
+    except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
     names = [member.filename.rsplit("/", 1)[-1] for member in members]
     if "constants.pkl" in names:

@@ -127,6 +127,16 @@ def _variant_in(filename: str) -> str:
     return found[1] if found else ""
 
 
+def _distance(row: Architecture, found: Recognised) -> tuple[int, bool, int]:
+    """How far the file is from a row: names first, then the kind of shortcut, then shapes."""
+    expected, average = expected_shapes(fit_row(row, found)), found.named.average
+    return (
+        len(expected.keys() ^ found.shapes.keys()),
+        average is not None and average != (row.shortcut == "average"),
+        len(expected.items() ^ found.shapes.items()),
+    )
+
+
 def _nothing_fits(
     tensors: Mapping[str, np.ndarray], rows: list[Architecture], found: Recognised
 ) -> WeightsError:
@@ -137,10 +147,7 @@ def _nothing_fits(
             f"No network of the table has these tensors ({what}).",
             next_step="All networks: residua models",
         )
-    here = set(found.shapes.items())
-    nearest = min(
-        rows, key=lambda row: len(here ^ set(expected_shapes(fit_row(row, found)).items()))
-    )
+    nearest = min(rows, key=lambda row: _distance(row, found))
     try:
         convert(tensors, nearest)
     except WeightsMismatchError as error:

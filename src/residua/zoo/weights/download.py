@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-import residua
 from residua.base.clock import spell_bytes
 from residua.base.errors import WeightsError
 from residua.base.files import sha256_of, sync_folder, write_atomic
 from residua.base.progress import Progress
+from residua.base.version import __version__
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # failures in a row without progress, after which a URL is given up
@@ -79,7 +79,7 @@ def _attempt(url: str, part: Path, what: str) -> str:
     offset = part.stat().st_size if note else 0
     if note and offset == note["total"]:
         return sha256_of(part)
-    headers = {"User-Agent": f"residua/{residua.__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": f"residua/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers |= {"Range": f"bytes={offset}-", "If-Range": note["validator"]}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - fetch allows http(s) only

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-import residua
 from residua.base.errors import SettingError, WeightsError
+from residua.base.version import __version__
 from residua.bundle.classes import imagenet_classes, numbered_classes
 from residua.bundle.schema import Architecture, Classes, Manifest, Metrics, Preprocess, Provenance
 from residua.bundle.store import Bundle, write_bundle
@@ -72,7 +72,7 @@ def make_bundle(
         licence=licence or (entry.licence if entry else "unknown"),
         provenance=Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            residua=residua.__version__,
+            residua=__version__,
             made_by=made_by,
             source=origin or source.name,
             source_sha256=digest,

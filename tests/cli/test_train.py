@@ -1,0 +1,104 @@
+"""residua train: from a folder to a bundle, and what goes wrong on the way."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from data.shapes import SHAPES, write_shapes
+from residua.base.errors import SettingError, UnknownNameError
+from residua.bundle.store import read_bundle
+from residua.cli.main import app
+
+_QUICK = ["--epochs", "1", "--batch-size", "8", "--image-size", "16", "--model", "ResNet20"]
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    return write_shapes(tmp_path_factory.mktemp("data") / "shapes", count=10)
+
+
+def _run(*arguments, expect=0):
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def test_a_folder_becomes_a_bundle_beside_its_record(shapes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = _run(shapes, *_QUICK)
+    manifest = read_bundle(tmp_path / "shapes.bundle").manifest
+    assert manifest.classes.names == tuple(SHAPES)
+    assert manifest.recipe["data"] == {"val_fraction": 0.2, "split_seed": 0}
+    lines = (tmp_path / "shapes.jsonl").read_text().splitlines()
+    events = [json.loads(line)["event"] for line in lines]
+    assert events == ["start", "step", "epoch", "end"]
+    assert "24 pictures to train on, 6 to validate, 3 classes." in result.stderr
+    assert "epoch 1 of 1  loss" in result.stderr
+    assert "images/s" in result.stderr
+    assert "top-1" in result.stdout
+    assert "residua predict PICTURES --model shapes.bundle" in result.stdout
+
+
+def test_options_reach_the_recipe(shapes, tmp_path):
+    output = tmp_path / "x.bundle"
+    _run(shapes, *_QUICK, "--output", output, "--lr", 0.02, "--mixup", 0.3,
+         "--label-smoothing", 0.1, "--seed", 5, "--val-fraction", 0.4, "--precision", "fp32", "--weight-decay", 0.001,
+         "--warmup-epochs", 0.5)  # fmt: skip
+    recipe = read_bundle(output).manifest.recipe
+    assert recipe["optimiser"]["lr"] == 0.02
+    assert recipe["optimiser"]["weight_decay"] == 0.001
+    assert recipe["augment"]["mixup"] == 0.3
+    assert recipe["loss"]["label_smoothing"] == 0.1
+    assert recipe["loop"] == {"epochs": 1, "batch_size": 8, "seed": 5, "log_every": 20}
+    assert recipe["data"] == {"val_fraction": 0.4, "split_seed": 5}
+    assert recipe["schedule"]["warmup_epochs"] == 0.5
+
+
+def test_json_is_one_object(shapes, tmp_path):
+    output = tmp_path / "x.bundle"
+    record = json.loads(_run(shapes, *_QUICK, "--output", output, "--json").stdout)
+    metrics = read_bundle(output).manifest.metrics[0]
+    assert record["bundle"] == str(output)
+    assert record["top1"] == metrics.top1 == record["epochs"][-1]["top1"]
+    assert record["classes"] == list(SHAPES)
+
+
+def test_fine_tuning_from_a_bundle(shapes, tmp_path):
+    parent, child = tmp_path / "parent.bundle", tmp_path / "child.bundle"
+    _run(shapes, *_QUICK, "--output", parent)
+    result = _run(shapes, "--pretrained", parent, "--epochs", 1, "--batch-size", 8,
+                  "--image-size", 16, "--output", child)  # fmt: skip
+    assert "3 of them known by name" in result.stderr
+    manifest = read_bundle(child).manifest
+    assert manifest.architecture.name == "ResNet20"
+    assert manifest.provenance.parent == str(parent)
+
+
+def test_an_existing_bundle_needs_overwrite(shapes, tmp_path):
+    output = tmp_path / "x.bundle"
+    _run(shapes, *_QUICK, "--output", output)
+    with pytest.raises(SettingError, match="exists already"):
+        _run(shapes, *_QUICK, "--output", output)
+    _run(shapes, *_QUICK, "--output", output, "--overwrite")
+
+
+def test_mistakes_name_the_next_step(shapes, tmp_path):
+    with pytest.raises(SettingError, match="Neither a network"):
+        _run(shapes)
+    with pytest.raises(UnknownNameError, match="Nearest: ResNet18_vd"):
+        _run(shapes, "--model", "ResNet18_vdd", "--output", tmp_path / "x.bundle")
+
+
+def test_an_interrupt_is_told_and_leaves_no_bundle(shapes, tmp_path, monkeypatch):
+    from residua.train import run
+
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "fit", interrupt)
+    result = _run(shapes, *_QUICK, "--output", tmp_path / "x.bundle", expect=130)
+    assert "x.bundle was not written" in result.stderr
+    assert not (tmp_path / "x.bundle").exists()

@@ -1,0 +1,207 @@
+"""Whole runs on coloured shapes: they learn, repeat, and leave a bundle or nothing."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from data.shapes import SHAPES, write_shapes
+from residua.base.errors import DataError, SettingError
+from residua.bundle.schema import Metrics
+from residua.bundle.store import read_bundle
+from residua.data.folder import read_folder, read_parts
+from residua.data.view import EvaluationView
+from residua.evaluate.run import evaluate
+from residua.evaluate.validation import Validation
+from residua.predict.classifier import Classifier
+from residua.train.presets import change, from_scratch
+from residua.train.run import train
+
+_EVENTS = ["start", "step", "step", "epoch", "end"]
+
+
+def _recipe(**changes):
+    recipe = from_scratch("ResNet18_vd", epochs=6, batch_size=16, image_size=24)
+    values = {
+        "model.widths": (8, 8, 16, 16), "model.stem_width": 8, "optimiser.lr": 0.1,
+        "augment.crop_scale": (0.7, 1.0), "schedule.warmup_epochs": 0.5,
+    }  # fmt: skip
+    return change(recipe, values | changes)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_shapes(tmp_path_factory.mktemp("shapes"), count=40)
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    return read_parts(folder, fraction=0.2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained(parts, tmp_path_factory):
+    output = tmp_path_factory.mktemp("run") / "shapes.bundle"
+    return train(
+        _recipe(), parts.training, validate=Validation(parts.validation), output=output,
+        record=output.with_suffix(".jsonl"), listing_sha256=parts.listing_sha256,
+    )  # fmt: skip
+
+
+def _fast(parts, output, recipe=None, **options):
+    """A run of one epoch whose validation costs nothing."""
+    metrics = Metrics(source="measured", data="none", top1=0.5)
+    options = {"validate": lambda _network, _preprocess: metrics} | options
+    recipe = recipe or _recipe(**{"loop.epochs": 1})
+    return train(recipe, parts.training, output=output, **options)
+
+
+def test_shapes_are_learnt(trained):
+    assert trained.metrics.top1 == 1.0
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
+
+
+def test_the_bundle_says_what_it_is(trained, parts):
+    manifest = read_bundle(trained.bundle.path).manifest
+    assert manifest.classes.names == tuple(SHAPES)
+    assert manifest.preprocess.crop_size == 24
+    assert manifest.architecture.widths == (8, 8, 16, 16)
+    assert manifest.metrics == (trained.metrics,)
+    assert manifest.metrics[0].images == len(parts.validation) == 24
+    assert len(manifest.metrics[0].data_sha256) == 64
+    assert manifest.recipe == _recipe().model_dump(mode="json")
+    assert manifest.provenance.made_by == "residua train"
+    assert manifest.provenance.source_sha256 == parts.listing_sha256
+
+
+def test_training_evaluation_and_prediction_give_one_answer(trained, parts, folder):
+    """The counts of the last validation are those of the bundle, whoever counts."""
+    bundle, held_out = read_bundle(trained.bundle.path), parts.validation
+    classifier = Classifier(bundle)
+    view = EvaluationView(held_out, bundle.manifest.preprocess)
+    result = evaluate(classifier.engine.run, view)
+    assert result.metrics.top1 == trained.metrics.top1
+    assert result.metrics.per_class == trained.metrics.per_class
+    assert result.metrics.loss == pytest.approx(trained.metrics.loss, rel=1e-4)
+    assert result.metrics.data_sha256 == trained.metrics.data_sha256
+    predictions = classifier.predict([folder / name for name in held_out.names])
+    right = sum(
+        prediction.class_ids[0] == label
+        for prediction, label in zip(predictions, held_out.labels, strict=True)
+    )
+    assert right == round(trained.metrics.top1 * len(held_out))
+
+
+def test_one_answer_also_where_the_network_is_often_wrong(parts, tmp_path):
+    """The same after one poor epoch, so that the counts are no trivial ones."""
+    recipe = _recipe(**{"loop.epochs": 1, "optimiser.lr": 0.01})
+    validation = Validation(parts.training)
+    trained = train(recipe, parts.training, validate=validation, output=tmp_path / "poor.bundle")
+    assert trained.metrics.top1 < 1
+    bundle = read_bundle(trained.bundle.path)
+    view = EvaluationView(parts.training, bundle.manifest.preprocess)
+    result = evaluate(Classifier(bundle).engine.run, view)
+    np.testing.assert_array_equal(result.tally.right, validation.latest.tally.right)
+
+
+def test_the_same_seed_gives_the_same_weights(parts, tmp_path):
+    recipe = _recipe(**{"loop.epochs": 1, "augment.mixup": 0.2, "model.drop_path": 0.1})
+    weights = []
+    for number in range(2):
+        torch.manual_seed(number)  # what went before must not matter
+        output = tmp_path / f"{number}.bundle"
+        options = {} if number == 0 else {"cache_bytes": 0}
+        weights.append(_fast(parts, output, recipe, **options).bundle.tensors())
+    for name, array in weights[0].items():
+        np.testing.assert_array_equal(array, weights[1][name], err_msg=name)
+    other = _fast(parts, tmp_path / "other.bundle", change(recipe, {"loop.seed": 1}))
+    assert (other.bundle.tensors()["head.weight"] != weights[0]["head.weight"]).any()
+
+
+def test_the_record_tells_the_run(parts, tmp_path):
+    record = tmp_path / "run.jsonl"
+    recipe = _recipe(**{"loop.epochs": 1, "loop.log_every": 4})
+    _fast(parts, tmp_path / "x.bundle", recipe, record=record)
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["event"] for line in lines] == _EVENTS  # 96 pictures are 6 steps
+    assert lines[0]["recipe"] == recipe.model_dump(mode="json")
+    assert [line["epoch"] for line in lines[1:3]] == [pytest.approx(4 / 6), 1]
+    assert lines[3]["val_top1"] == 0.5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_run_leaves_nothing_and_harms_nothing(parts, tmp_path, error):
+    def interrupt(_network, _preprocess):
+        raise error
+
+    output = tmp_path / "x.bundle"
+    with pytest.raises(error):
+        _fast(parts, output, validate=interrupt)
+    assert list(tmp_path.iterdir()) == []
+    before = _fast(parts, output).bundle.manifest
+    with pytest.raises(error):
+        _fast(parts, output, validate=interrupt, overwrite=True)
+    assert read_bundle(output).manifest == before
+    read_bundle(output).verify()
+
+
+def test_an_existing_bundle_is_refused_before_any_work(parts, tmp_path):
+    output = tmp_path / "x.bundle"
+    _fast(parts, output)
+    with pytest.raises(SettingError, match="exists already"):
+        _fast(parts, output, validate=None)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SettingError, match="is no bundle"):
+        _fast(parts, tmp_path / "folder", validate=None, overwrite=True)
+
+
+def test_divergence_is_told_with_what_to_do(parts, tmp_path):
+    with pytest.raises(SettingError, match="diverged") as caught:
+        _fast(parts, tmp_path / "x.bundle", _recipe(**{"optimiser.lr": 1e30}))
+    assert "1e+30" in caught.value.next_step
+    assert not (tmp_path / "x.bundle").exists()
+
+
+def test_unreadable_pictures_are_replaced_and_told(tmp_path):
+    root = write_shapes(tmp_path / "shapes", count=10)
+    (root / "disc" / "003.png").write_bytes(b"no picture")
+    source = read_folder(root)
+    metrics = Metrics(source="measured", data="none")
+    trained = train(
+        _recipe(**{"loop.epochs": 1}), source, validate=lambda *_: metrics,
+        output=tmp_path / "x.bundle",
+    )  # fmt: skip
+    (note,) = (note for note in trained.notes if "cannot be read" in note)
+    assert note.startswith("1 of 30 pictures")
+    assert "disc/003.png" in note
+    assert trained.bundle.manifest.provenance.notes == trained.notes
+
+
+def test_one_picture_is_too_few(tmp_path):
+    root = write_shapes(tmp_path / "shapes", count=1)
+    source = read_folder(root).take(np.array([0]), "one")
+    with pytest.raises(DataError, match="two at least"):
+        train(_recipe(), source, validate=None, output=tmp_path / "x.bundle")
+
+
+def test_mixup_and_smoothing_learn_too(parts, tmp_path):
+    recipe = _recipe(**{"augment.mixup": 0.2, "loss.label_smoothing": 0.1, "loop.epochs": 8})
+    validation = Validation(parts.validation)
+    trained = train(recipe, parts.training, validate=validation, output=tmp_path / "x.bundle")
+    assert trained.metrics.top1 > 0.9
+
+
+@pytest.mark.slow
+def test_pretrained_weights_learn_flowers(shared_data, tmp_path):
+    """ImageNet weights on a fifth of the flowers, one epoch at 96 pixels."""
+    from residua.train.presets import fine_tune
+
+    parts = read_parts(shared_data / "flowers5", fraction=0.2, seed=0)
+    some = parts.training.take(np.arange(0, len(parts.training), 5), "flowers")
+    held_out = parts.validation.take(np.arange(0, len(parts.validation), 3), "held out")
+    weights = shared_data / "weights" / "imagenet-resnet18-test.safetensors"
+    recipe = fine_tune(str(weights), epochs=1, batch_size=32, image_size=96)
+    trained = train(recipe, some, validate=Validation(held_out), output=tmp_path / "flowers.bundle")
+    assert trained.metrics.top1 > 0.7
+    assert "daisy" in trained.notes[0]
