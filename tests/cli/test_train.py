@@ -45,8 +45,8 @@ def test_a_folder_becomes_a_bundle_beside_its_record(shapes, tmp_path, monkeypat
 def test_options_reach_the_recipe(shapes, tmp_path):
     output = tmp_path / "x.bundle"
     _run(shapes, *_QUICK, "--output", output, "--lr", 0.02, "--mixup", 0.3,
-         "--label-smoothing", 0.1, "--seed", 5, "--val-fraction", 0.4, "--precision", "fp32", "--weight-decay", 0.001,
-         "--warmup-epochs", 0.5)  # fmt: skip
+         "--label-smoothing", 0.1, "--seed", 5, "--val-fraction", 0.4, "--precision", "fp32",
+         "--weight-decay", 0.001, "--warmup-epochs", 0.5)  # fmt: skip
     recipe = read_bundle(output).manifest.recipe
     assert recipe["optimiser"]["lr"] == 0.02
     assert recipe["optimiser"]["weight_decay"] == 0.001

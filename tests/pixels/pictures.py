@@ -28,7 +28,7 @@ def noise(width, height, channels=3, seed=0) -> np.ndarray:
 
 
 def every_kind() -> dict[str, bytes]:
-    """The same small picture in every format and in the variants that have decoders of their own."""
+    """The same small picture in every format and every variant with a decoder of its own."""
     pixels = colours(97, 61)
     image = Image.fromarray(pixels)
     turned = image.transpose(Image.Transpose.ROTATE_180)

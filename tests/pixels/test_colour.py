@@ -3,9 +3,9 @@ import struct
 
 import numpy as np
 import pytest
-from pixels.pictures import colours, encode
 from PIL import Image
 
+from pixels.pictures import colours, encode
 from residua.pixels.decode import decode
 
 

@@ -1,11 +1,13 @@
+import io
 import struct
 import zlib
 
 import pytest
-from pixels.pictures import colours, encode, every_kind
 from PIL import Image
 
+from pixels.pictures import colours, encode, every_kind
 from residua.base.errors import ImageDamagedError, ImageTooLargeError, NotAnImageError
+from residua.pixels.decode import decode
 from residua.pixels.formats.exif import read_orientation
 from residua.pixels.limits import Limits
 from residua.pixels.sniff import sniff
@@ -25,7 +27,7 @@ def test_pages_of_a_tiff_are_counted():
     page = Image.fromarray(colours(9, 5))
     data = encode(page, "TIFF", save_all=True, append_images=[page, page])
     assert sniff(data).frames == 3
-    with pytest.raises(ImageTooLargeError, match="stack.tif has 3 frames"):
+    with pytest.raises(ImageTooLargeError, match=r"stack\.tif has 3 frames"):
         sniff(data, limits=Limits(max_frames=2), name="stack.tif")
 
 
@@ -97,6 +99,7 @@ def test_an_orientation_of_either_byte_order_is_read():
         (b"<svg xmlns=", "SVG"),
         (bytes(18) + b"TRUEVISION-XFILE.\0", "TGA"),
         (b"just some words", "no picture"),
+        (b"BMW/1.jpg 0\nBMW/2.jpg 0\n", "no picture"),
     ],
 )
 def test_other_formats_are_named_with_what_is_read(start, named):
@@ -129,7 +132,7 @@ def test_metadata_never_reach_the_decoder():
         assert len(full) > len(plain)
         content = sniff(full).content
         if kind == "TIFF":  # the entries go, their data stay where nothing points at them
-            image = Image.open(__import__("io").BytesIO(content))
+            image = Image.open(io.BytesIO(content))
             assert 0x010E not in image.tag_v2
             assert "icc_profile" not in image.info
         else:
@@ -139,13 +142,13 @@ def test_metadata_never_reach_the_decoder():
 
 def test_a_png_cannot_change_its_size_halfway():
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     small = struct.pack(">IIBBBBB", 4, 4, 8, 0, 0, 0, 0)
     large = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", small) + chunk(b"IHDR", large)
     data += chunk(b"IDAT", zlib.compress(bytes(20))) + chunk(b"IEND", b"")
-    from residua.pixels.decode import decode
-
     with pytest.raises(ImageDamagedError):
         decode(data)

@@ -63,7 +63,7 @@ def test_the_table_holds_names_scores_and_errors():
     console = Console(file=io.StringIO(), width=100)
     print_table(iter([HEN, BAD] * 20), console)
     text = console.file.getvalue()
-    assert text.count("98.0%") == text.count("bad.jpg is damaged.") == 20
+    assert text.count("98.0%") == text.count("bad.jpg ") == text.count(" is damaged.") == 20
     assert text.count("picture") == 1
 
 

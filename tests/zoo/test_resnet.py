@@ -250,3 +250,22 @@ def test_a_new_head_leaves_the_features():
         assert torch.equal(network.embed(x), features)
     assert network.row.num_classes == 3
     assert list(list_parts(network)) == ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
+
+
+def test_a_network_starts_from_weights_with_another_head_and_other_channels(tmp_path):
+    from making import make_bundle
+
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW, num_classes=5)
+    given = bundle.tensors()
+    same = export_tensors(create("ResNet18", weights=bundle.path, widths=NARROW, num_classes=5))
+    assert all((same[name] == given[name]).all() for name in given)
+    other = create(
+        "ResNet18", weights=bundle.path, widths=NARROW, num_classes=9, input_channels=1, seed=0
+    )
+    tensors = export_tensors(other)
+    assert tensors["head.weight"].shape == (9, 32)
+    assert (tensors["stages.0.0.conv0.conv.weight"] == given["stages.0.0.conv0.conv.weight"]).all()
+    summed = given["stem.0.conv.weight"].sum(1, keepdims=True)
+    assert abs(tensors["stem.0.conv.weight"] - summed).max() < 1e-6
+    with pytest.raises(WeightsMismatchError):
+        create("ResNet34", weights=bundle.path, widths=NARROW)

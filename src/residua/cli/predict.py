@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from residua.pixels.limits import Limits
     from residua.predict.results import Prediction
     from residua.predict.writers import Format
 
@@ -58,6 +59,12 @@ def predict(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
     ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Refuse larger files [default: 64 MB].")
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Refuse pictures of more [default: 100 million].")
+    ] = None,
     allow_urls: Annotated[
         bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
     ] = False,
@@ -83,13 +90,15 @@ def predict(
     form = _choose_format(format, json=json, csv=csv)
     classifier = load(
         model, architecture=architecture, engine=engine,  # type: ignore[arg-type]  # checked there
-        device=device, threads=threads or usable_cores(),
+        device=device, threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels),
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
     )
     counts = {"bad": 0, "all": 0}
-    watched: Iterable[Prediction] = _count(progressing(predictions, "predicting"), counts)
+    watched: Iterable[Prediction] = _count(
+        progressing(predictions, "predicting", _count_inputs(images)), counts
+    )
     if save is not None:
         watched = _save(watched, save)
     if form == "table":
@@ -101,6 +110,22 @@ def predict(
             sys.stdout.write(line)
         sys.stdout.flush()
     _conclude(counts)
+
+
+def _limit(max_bytes: int | None, max_pixels: int | None) -> "Limits":
+    from dataclasses import replace
+
+    from residua.pixels.limits import DEFAULT_LIMITS
+
+    given = {"max_bytes": max_bytes, "max_pixels": max_pixels}
+    return replace(DEFAULT_LIMITS, **{name: n for name, n in given.items() if n is not None})
+
+
+def _count_inputs(images: list[str]) -> int | None:
+    """Return how many pictures there are, to tell the time left; unknown for standard input."""
+    from residua.predict.inputs import list_items
+
+    return None if "-" in images else sum(1 for _ in list_items(images, allow_urls=True))
 
 
 def _choose_format(name: str | None, *, json: bool, csv: bool) -> "Format":

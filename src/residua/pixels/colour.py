@@ -36,9 +36,10 @@ def convert(
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     if image.mode == MODES[colour]:
         return image
-    if colour != "RGBA":
+    if colour != "RGBA" and "transparency" in image.info:
         # Pillow would try to carry a transparent colour over, and warn where it cannot.
-        image.info.pop("transparency", None)
+        image = image.copy()
+        del image.info["transparency"]
     if colour == "grey" and image.mode not in {"1", "LA"}:
         image = image.convert("RGB")
     return image.convert(MODES[colour])

@@ -24,7 +24,7 @@ from residua.pixels.colour import Colour, convert
 from residua.pixels.formats.header import Format, Header
 from residua.pixels.formats.png import is_complete
 from residua.pixels.limits import DEFAULT_LIMITS, Limits, label, no_memory
-from residua.pixels.orientation import Box, turn_box, turn_size, turn_upright
+from residua.pixels.orientation import ORIENTATION, Box, turn_box, turn_size, turn_upright
 from residua.pixels.sniff import damaged, sniff
 
 # The classes themselves rather than Image.open: the format is known, and Image.open warns, through
@@ -104,7 +104,7 @@ def read_image(image: Image.Image, *, colour: Colour = "RGB", name: str = "") ->
     try:
         image.load()
         orientation = _ask_orientation(image)
-        upright = turn_upright(convert(image.copy(), colour), orientation)
+        upright = turn_upright(convert(image, colour), orientation)
     except MemoryError as error:
         raise no_memory(*image.size, name) from error
     except Exception as error:
@@ -115,7 +115,7 @@ def read_image(image: Image.Image, *, colour: Colour = "RGB", name: str = "") ->
 def _ask_orientation(image: Image.Image) -> int:
     """Return the orientation of an opened image; 1 where Pillow finds none or stumbles over it."""
     try:
-        return int(image.getexif().get(0x0112, 1))
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - a broken EXIF block never makes a picture unreadable
         return 1
 

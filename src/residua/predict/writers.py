@@ -71,30 +71,34 @@ def print_table(predictions: Iterable[Prediction], console: Console) -> None:
     """Print a table in parts of a few rows, as the predictions come."""
     rows = iter(predictions)
     header = True
+    names = max(12, console.width * 3 // 8)
     while part := list(islice(rows, _ROWS_AT_ONCE)):
         table = Table(box=None, expand=True, show_header=header, pad_edge=False)
-        table.add_column("picture", ratio=3, overflow="ellipsis", no_wrap=True)
+        table.add_column("picture", width=names, no_wrap=True)
         table.add_column("score", width=6, justify="right")
         table.add_column("", width=10)
-        table.add_column("class", ratio=4, overflow="ellipsis", no_wrap=True)
+        table.add_column("class", ratio=1)
         for prediction in part:
-            _add_rows(table, prediction)
+            _add_rows(table, prediction, names)
         console.print(table)
         header = False
 
 
-def _add_rows(table: Table, prediction: Prediction) -> None:
-    name = Text(_safe(prediction.filename))
+def _add_rows(table: Table, prediction: Prediction, width: int) -> None:
+    name = _safe(prediction.filename)
+    # The end of a path tells pictures apart, so it is the beginning that gives way.
+    shown = Text(name if len(name) <= width else f"…{name[1 - width :]}")
     if prediction.error is not None:
-        table.add_row(name, "", "", Text(_safe(prediction.error), style="red"))
+        reason = prediction.error.removeprefix(prediction.filename).lstrip(": ")
+        table.add_row(shown, "", "", Text(_safe(reason), style="red"))
         return
     if not prediction.class_ids:
-        table.add_row(name, "", "", Text("no class reaches the threshold", style="dim"))
+        table.add_row(shown, "", "", Text("no class reaches the threshold", style="dim"))
     pairs = zip(prediction.scores, prediction.label_names, strict=True)
     for place, (score, label) in enumerate(pairs):
         style = "bold" if place == 0 else "dim"
         table.add_row(
-            name if place == 0 else "",
+            shown if place == 0 else "",
             Text(f"{score:.1%}", style=style),
             Text("█" * round(score * 10), style="green" if place == 0 else "dim green"),
             Text(label, style=style),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from residua.base.clock import spell_seconds
 
 if TYPE_CHECKING:
-    from residua.train.loop import EpochReport, StepReport
+    from residua.train.loop import EpochReport
+    from residua.train.meter import StepReport
 
 
 class Display:
@@ -48,6 +49,8 @@ class Display:
 
     def _left(self, epoch: float, epochs: int) -> str:
         elapsed = time.monotonic() - self._started
+        if epoch >= epochs:
+            return f"{spell_seconds(elapsed)} in all"
         return f"{spell_seconds(elapsed / epoch * (epochs - epoch))} left"
 
     def _clear(self) -> None:

@@ -6,7 +6,6 @@ and the last step of every epoch is one.
 """
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -19,31 +18,20 @@ from torch.nn.utils import convert_conv2d_weight_memory_format, get_total_norm
 from residua.base.errors import SettingError
 from residua.bundle.schema import Metrics
 from residua.data.loader import batches
-from residua.data.mix import draw_share, mix, one_hot
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
 from residua.pixels.graph import Normalize
 from residua.train.display import Display
-from residua.train.losses import cross_entropy
+from residua.train.meter import Meter, StepReport
 from residua.train.optimiser import make_optimiser, set_rate
 from residua.train.precision import Precision
 from residua.train.recipe import Recipe
 from residua.train.record import RunRecord
 from residua.train.schedule import rate_factor
+from residua.train.step import run_backward
 from residua.zoo.resnet import ResNet
 
 Validate = Callable[[ResNet], Metrics]
-
-
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """A logging step: progress in epochs, mean loss since the last one, rates and gradient norm."""
-
-    epoch: float
-    loss: float
-    lr: float
-    gradient_norm: float
-    images_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +65,31 @@ def fit(
     normalize = Normalize(view.preprocess.mean, view.preprocess.std).to(device)
     labels = torch.from_numpy(view.source.labels)
     optimiser = make_optimiser(network, recipe.optimiser)
-    batch_size = min(loop.batch_size, len(view.source))
-    steps = len(view.source) // batch_size
+    size = min(loop.batch_size, len(view.source))
+    steps = len(view.source) // size
     torch.manual_seed(loop.seed)  # drop path draws from torch
     reports = []
     for epoch in range(loop.epochs):
         network.train()
-        meter = _Meter(device)
+        meter = Meter(device)
         order = epoch_order(len(view.source), seed=loop.seed, epoch=epoch)
-        loading = batches(
-            partial(view.fill, epoch), order,
-            batch_size=batch_size, shape=view.shape, drop_last=True,
-        )  # fmt: skip
+        fill = partial(view.fill, epoch)
+        loading = batches(fill, order, batch_size=size, shape=view.shape, drop_last=True)
         with closing(loading):
             for step, batch in enumerate(loading):
-                # Every step: rate, forward, loss, backward, update.
+                # Every step: rate, forward, loss, backward; the update comes last.
                 rate = recipe.optimiser.lr * rate_factor(
                     recipe.schedule, epoch + (step + 0.5) / steps, loop.epochs
                 )
                 set_rate(optimiser, rate)
-                images = normalize(torch.from_numpy(batch.images).to(device))
+                images = torch.from_numpy(batch.images).to(device)
                 targets = labels[batch.indices].to(device)
-                images, targets = _mix(images, targets, network, recipe, epoch, step)
-                with precision.computing():
-                    logits = network(images)
-                loss = cross_entropy(logits, targets, smoothing=recipe.loss.label_smoothing)
                 optimiser.zero_grad(set_to_none=True)
-                torch.autograd.backward(loss)
+                loss = run_backward(network, normalize, images, targets, recipe, precision,
+                                    epoch=epoch, step=step)  # fmt: skip
+                meter.add(loss, len(batch.indices))
                 # At logging steps, the last of the epoch among them: wait for the device and look.
                 logging = (step + 1) % loop.log_every == 0 or step + 1 == steps
-                meter.add(loss.detach(), batch_size)
                 if logging:
                     done = epoch + (step + 1) / steps
                     report = meter.read(done, rate, _gradient_norm(network))
@@ -120,16 +103,6 @@ def fit(
         record.write("epoch", **_flat(reports[-1]))
         display.show_epoch(reports[-1], loop.epochs)
     return tuple(reports)
-
-
-def _mix(
-    images: Tensor, targets: Tensor, network: ResNet, recipe: Recipe, epoch: int, step: int
-) -> tuple[Tensor, Tensor]:
-    alpha = recipe.augment.mixup
-    if alpha == 0:
-        return images, targets
-    share = draw_share(alpha, seed=recipe.loop.seed, epoch=epoch, step=step)
-    return mix(images, one_hot(targets, network.row.num_classes), share)
 
 
 def _gradient_norm(network: ResNet) -> Tensor:
@@ -155,41 +128,3 @@ def _flat(report: EpochReport) -> dict[str, object]:
         "images_per_second": report.images_per_second,
         **{f"val_{name}": value for name, value in metrics.items()},
     }
-
-
-class _Meter:
-    """Adds losses up on the device; reading them is the only wait."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(2, device=device)  # since the last reading, over the epoch
-        self._steps = self._epoch_steps = self._images = self._epoch_images = 0
-        self._started = self._epoch_started = time.monotonic()
-        self._epoch_seconds = 0.0
-
-    def add(self, loss: Tensor, images: int) -> None:
-        self._sums += loss
-        self._steps += 1
-        self._epoch_steps += 1
-        self._images += images
-        self._epoch_images += images
-
-    def read(self, epoch: float, rate: float, norm: Tensor) -> StepReport:
-        total, gradient_norm = torch.stack([self._sums[0], norm.float()]).tolist()
-        now = time.monotonic()
-        report = StepReport(
-            epoch=epoch,
-            loss=total / self._steps,
-            lr=rate,
-            gradient_norm=gradient_norm,
-            images_per_second=self._images / max(now - self._started, 1e-9),
-        )
-        self._sums[0] = 0
-        self._steps = self._images = 0
-        self._started = now
-        self._epoch_seconds = now - self._epoch_started
-        return report
-
-    def whole(self) -> tuple[float, float]:
-        """Return the mean loss of the epoch and its images a second."""
-        rate = self._epoch_images / max(self._epoch_seconds, 1e-9)
-        return self._sums[1].item() / self._epoch_steps, rate

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,13 +10,16 @@ from torch import nn
 
 from residua.bundle.schema import Architecture
 from residua.zoo.block import BasicBlock, Bottleneck, SplitBottleneck
+from residua.zoo.load import export_tensors, load_tensors
 from residua.zoo.resnet import ResNet
+from residua.zoo.surgery import adapt_channels
 from residua.zoo.table import find_row
 
 
 def create(
     row: Architecture | str,
     *,
+    weights: str | Path | None = None,
     num_classes: int | None = None,
     input_channels: int | None = None,
     small_images: bool = False,
@@ -24,10 +28,14 @@ def create(
     zero_gamma: bool = False,
     seed: int | None = None,
 ) -> ResNet:
-    """Return a freshly initialised network of ``row``, in training mode.
+    """Return a network of ``row`` in training mode, freshly initialised or with ``weights``.
 
     Args:
         row: a row of the table, or its name in any spelling (UnknownNameError offers the nearest).
+        weights: a name ("ResNet50_vd_ssld"), a bundle or a weight file to start from. The
+            classifier is drawn afresh if ``num_classes`` differs from theirs, and the first
+            convolution adapted to ``input_channels`` (see ``zoo.surgery.adapt_channels``);
+            everything else must fit, or WeightsMismatchError shows the table of differences.
         num_classes: outputs of the classifier; by default the row's.
         input_channels: 3 for RGB, 1 for grey, 4 for RGBA, or any number.
         small_images: replace the stem by one 3x3 convolution of stride 1 without max pool, for
@@ -58,7 +66,20 @@ def create(
             torch.manual_seed(seed)
         network = ResNet(row)
         initialise(network, zero_gamma=zero_gamma)
+    if weights is not None:
+        _start_from(network, weights)
     return network
+
+
+def _start_from(network: ResNet, weights: str | Path) -> None:
+    """Put the tensors of ``weights`` into ``network``, fitted to its channels and classes."""
+    from residua.zoo.weights.resolve import open_bundle
+
+    tensors = adapt_channels(open_bundle(weights).tensors(), network.row.input_channels)
+    head = {name: a for name, a in export_tensors(network).items() if name.startswith("head.")}
+    if tensors["head.bias"].shape != head["head.bias"].shape:
+        tensors |= head
+    load_tensors(network, tensors)
 
 
 def initialise(network: ResNet, *, zero_gamma: bool = False) -> None:

@@ -107,6 +107,13 @@ def test_the_result_outlives_the_file(tmp_path, state):
         assert_same(found, state)
 
 
+class PaddleTensor:
+    """A tensor inside a container, as paddle.framework.io's reduce_varbase pickles it."""
+
+    def __reduce__(self):
+        return tuple, (("linear_0.b_0", np.arange(3, dtype=np.float32)),)
+
+
 class TestPaddle:
     def test_keys_of_paddle_are_dropped(self, tmp_path):
         tensors = {"fc.weight": np.ones((3, 2), np.float32), "fc.bias": np.zeros(2, np.float32)}
@@ -132,10 +139,13 @@ class TestPaddle:
         with pytest.raises(WeightsError, match="in parts"):
             read(tmp_path, pickle.dumps(content, 2))
 
-    def test_named_arrays_are_arrays(self, tmp_path):
+    @pytest.mark.parametrize("protocol", [2, 4])
+    def test_named_arrays_are_arrays(self, tmp_path, protocol):
         array = np.ones((3, 2), np.float32)
-        found = read(tmp_path, pickle.dumps({"state_dict": {"a": ("linear_0.w_0", array)}}, 4))
+        content = {"state_dict": {"a": ("linear_0.w_0", array), "b": PaddleTensor()}, "epoch": 2}
+        found = read(tmp_path, pickle.dumps(content, protocol))
         np.testing.assert_array_equal(found["a"], array)
+        np.testing.assert_array_equal(found["b"], np.arange(3))
 
     def test_bfloat16_is_kept_as_uint16(self, tmp_path):
         values = torch.tensor([1.5, -3.25, 1e20]).bfloat16()

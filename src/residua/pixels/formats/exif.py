@@ -6,7 +6,8 @@ wrong with an EXIF block, the picture is left as it is: metadata never make a pi
 
 import struct
 
-_ORIENTATION = 0x0112
+from residua.pixels.orientation import ORIENTATION
+
 _SHORT, _LONG = 3, 4
 
 
@@ -22,7 +23,7 @@ def read_orientation(block: bytes) -> int:
         for index in range(count):
             entry = start + 2 + 12 * index
             tag, kind = struct.unpack_from(order + "HH", block, entry)
-            if tag == _ORIENTATION and kind in {_SHORT, _LONG}:
+            if tag == ORIENTATION and kind in {_SHORT, _LONG}:
                 (value,) = struct.unpack_from(order + "HI"[kind == _LONG], block, entry + 8)
                 return value if 1 <= value <= 8 else 1
     except struct.error:

@@ -120,6 +120,13 @@ def _empty_bytes() -> bytes:
     return b""
 
 
+def _make_tuple(items: Any = ()) -> tuple[Any, ...]:
+    """Return the (name, array) pair as which ``paddle.save`` writes a tensor inside containers."""
+    if type(items) not in {tuple, list}:
+        raise UnsafePickleError("makes a tuple of something that is none")
+    return tuple(items)
+
+
 def _make_scalar(dtype: Any, _data: Any = None) -> None:
     """Return nothing: a number beside the arrays (an accuracy, an epoch) is of no use here."""
     if type(dtype) is not Dtype:
@@ -141,6 +148,8 @@ MAKERS: Final[dict[Name, Callable[..., Any]]] = {
     Name("numpy", "dtype"): _make_dtype,
     Name("_codecs", "encode"): _encode,
     Name("__builtin__", "bytes"): _empty_bytes,
+    Name("__builtin__", "tuple"): _make_tuple,
+    Name("builtins", "tuple"): _make_tuple,
     Name("collections", "OrderedDict"): _make_dict,
 }
 for _core in ("numpy.core", "numpy._core"):
