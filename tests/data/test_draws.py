@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from residua.data.draws import Purpose, bits, scramble, uniforms
+from residua.data.draws import Purpose, bits, scramble, stream
 
 _MASK = 2**64 - 1
 
@@ -43,10 +43,15 @@ def test_bits_are_a_splitmix_stream_of_a_key_of_all_four():
     assert drawn[1].tolist() == _reference_outputs(key, 4)
 
 
+def test_a_stream_is_the_same_numbers_one_by_one():
+    drawn = bits(Purpose.CROP, seed=2**32 - 1, epoch=9, indices=np.array([123_456]), count=30)[0]
+    numbers = stream(Purpose.CROP, seed=2**32 - 1, epoch=9, index=123_456)
+    assert [int(next(numbers) * 2**53) for _ in range(30)] == (drawn >> np.uint64(11)).tolist()
+
+
 def test_draws_depend_on_each_of_purpose_seed_epoch_and_index():
     def draw(purpose=Purpose.CROP, seed=1, epoch=2, index=3):
-        indices = np.array([index])
-        return uniforms(purpose, seed=seed, epoch=epoch, indices=indices, count=1)[0, 0]
+        return next(stream(purpose, seed=seed, epoch=epoch, index=index))
 
     values = {draw(), draw(purpose=Purpose.FLIP), draw(seed=2), draw(epoch=3), draw(index=4)}
     assert len(values) == 5
@@ -54,14 +59,15 @@ def test_draws_depend_on_each_of_purpose_seed_epoch_and_index():
 
 
 def test_draws_do_not_depend_on_company():
-    together = uniforms(Purpose.CROP, seed=0, epoch=0, indices=np.arange(50), count=22)
-    alone = uniforms(Purpose.CROP, seed=0, epoch=0, indices=np.array([17]), count=22)
+    together = bits(Purpose.CROP, seed=0, epoch=0, indices=np.arange(50), count=22)
+    alone = bits(Purpose.CROP, seed=0, epoch=0, indices=np.array([17]), count=22)
     np.testing.assert_array_equal(together[17], alone[0])
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_draws_are_uniform_and_uncorrelated(purpose):
-    drawn = uniforms(purpose, seed=0, epoch=0, indices=np.arange(20_000), count=2)
+    words = bits(purpose, seed=0, epoch=0, indices=np.arange(20_000), count=2)
+    drawn = (words >> np.uint64(11)) * 2.0**-53
     assert drawn.min() >= 0
     assert drawn.max() < 1
     # Kolmogorov's distance stays below 1.95 / sqrt(n) in 999 of 1000 cases.

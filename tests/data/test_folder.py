@@ -1,5 +1,7 @@
 """Class folders as people really have them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -141,3 +143,18 @@ def test_one_folder_is_split(tmp_path):
     assert parts.listing_sha256 == read_folder(tmp_path).listing_sha256()
     taken = parts.validation.take(np.array([3]), "one")
     assert taken.read(0) == (tmp_path / taken.names[0]).read_bytes()
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "valid", "test"), ("train",)])
+def test_parts_are_not_taken_for_classes(tmp_path, names):
+    _touch(tmp_path, *(f"{name}/a/1.jpg" for name in names))
+    with pytest.raises(DataError, match="look like parts") as caught:
+        read_folder(tmp_path)
+    assert "train/ and val/" in caught.value.next_step
+
+
+def test_titles_do_not_tell_where_a_folder_lies(tmp_path, monkeypatch):
+    _touch(tmp_path, "set/a/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert read_folder(tmp_path / "set").title == f"{tmp_path.name}/set"
+    assert read_folder(Path("set")).title == "set"

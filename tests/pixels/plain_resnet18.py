@@ -10,13 +10,13 @@ class PlainResNet18:
     def __init__(self, path):
         self.tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
 
-    def __call__(self, crop: np.ndarray) -> np.ndarray:
-        """uint8 [224, 224, 3] → probabilities [1000], as golden.json says."""
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """uint8 [N, 224, 224, 3] → probabilities [N, 1000], as golden.json says."""
         mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
         std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-        image = torch.from_numpy(crop).permute(2, 0, 1).unsqueeze(0).float() / 255
+        image = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
-            return self._logits((image - mean) / std).softmax(1)[0].numpy()
+            return self._logits((image - mean) / std).softmax(1).numpy()
 
     def _norm(self, x, name):
         names = ("running_mean", "running_var", "weight", "bias")

@@ -22,18 +22,26 @@ _PREPROCESS = (
 # Small limits keep a damaged size field from costing seconds; nothing else depends on them.
 _LIMITS = Limits(max_pixels=2_000_000)
 _PATIENT = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
-def _survives(data):
+def _attempt(work, data):
+    """Return what ``work`` gives, or None where it refuses in the right words."""
     try:
-        pixels = decode(data, limits=_LIMITS, name="fuzz.bin")
+        return work(data, limits=_LIMITS, name="fuzz.bin")
     except ImageError as error:
-        assert str(error).startswith("fuzz.bin ")
+        if not str(error).startswith("fuzz.bin "):
+            raise
+        return None
+
+
+def _survives(data):
+    pixels = _attempt(decode, data)
+    if pixels is None:
         return
     assert pixels.dtype == np.uint8
     assert pixels.shape[2] == 3
@@ -83,7 +91,7 @@ def _real_files(folder):
     return [(folder / "bad-images" / name).read_bytes() for name in names]
 
 
-@settings(parent=_PATIENT, max_examples=400)
+@settings(parent=_PATIENT, max_examples=300)
 @given(data=st.data())
 def test_damaged_real_files(shared_data, data):
     original = data.draw(st.sampled_from(_real_files(shared_data)))
@@ -98,8 +106,4 @@ def test_every_header_byte_set_to_an_extreme(kind):
     data = _FILES[kind]
     for place in range(min(len(data), 200)):
         for value in (0x00, 0x7F, 0x80, 0xFF):
-            damaged = data[:place] + bytes([value]) + data[place + 1 :]
-            try:
-                sniff(damaged, limits=_LIMITS, name="fuzz.bin")
-            except ImageError as error:
-                assert str(error).startswith("fuzz.bin ")  # noqa: PT017  # both outcomes are right
+            _attempt(sniff, data[:place] + bytes([value]) + data[place + 1 :])

@@ -185,6 +185,14 @@ def test_one_picture_is_too_few(tmp_path):
         train(_recipe(), source, validate=None, output=tmp_path / "x.bundle")
 
 
+def test_one_class_teaches_nothing(tmp_path):
+    shapes = write_shapes(tmp_path / "shapes", count=3)
+    for name in ("frame", "stripe"):
+        (shapes / name).rename(tmp_path / name)
+    with pytest.raises(DataError, match="one class only: 'disc'"):
+        train(_recipe(), read_folder(shapes), validate=None, output=tmp_path / "x.bundle")
+
+
 def test_mixup_and_smoothing_learn_too(parts, tmp_path):
     recipe = _recipe(**{"augment.mixup": 0.2, "loss.label_smoothing": 0.1, "loop.epochs": 8})
     validation = Validation(parts.validation)

@@ -91,7 +91,7 @@ def run(
     from json import dumps
 
     from residua.data.folder import read_parts
-    from residua.evaluate.table import render
+    from residua.evaluate.table import as_record, render
     from residua.evaluate.validation import Validation
     from residua.train.display import Display
     from residua.train.run import train as run_training
@@ -115,21 +115,24 @@ def run(
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted: {output} was not written.", err=True)
         raise typer.Exit(130) from None
+    latest = validation.latest
+    assert latest is not None  # noqa: S101 - the loop validates after every epoch
     if json:
-        typer.echo(dumps(_as_record(trained), ensure_ascii=False))
-        return
-    if validation.latest is not None:
-        typer.echo(render(validation.latest, held_out))
-    typer.echo(_describe(trained, folder))
+        record = _as_record(trained) | {"validation": as_record(latest, held_out)}
+        typer.echo(dumps(record, ensure_ascii=False))
+    else:
+        typer.echo(render(latest, held_out))
+        typer.echo(_describe(trained, folder))
 
 
 def _as_record(trained: "Trained") -> dict[str, Any]:
-    """Return the result as plain JSON values."""
-    metrics = trained.metrics
+    """Return the run as plain JSON values."""
+    metrics, manifest = trained.metrics, trained.bundle.manifest
     return {
         "bundle": str(trained.bundle.path),
-        "model": trained.bundle.manifest.architecture.name,
-        "classes": list(trained.bundle.manifest.classes.names),
+        "model": manifest.architecture.name,
+        "classes": list(manifest.classes.names),
+        "precision": trained.precision.name,
         "top1": metrics.top1,
         "top5": metrics.top5,
         "loss": metrics.loss,
@@ -144,7 +147,6 @@ def _as_record(trained: "Trained") -> dict[str, Any]:
             }
             for report in trained.epochs
         ],
-        "precision": trained.precision.name,
         "notes": list(trained.notes),
     }
 

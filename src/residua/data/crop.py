@@ -6,16 +6,12 @@ allowed. What is drawn and what is done with it are apart: ``pixels`` applies th
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from residua.data.draws import Purpose, uniforms
+from residua.data.draws import Purpose, stream
 
 _ATTEMPTS = 10
-# Two numbers an attempt (area, ratio), and two for the position.
-_DRAWS = 2 * _ATTEMPTS + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +42,26 @@ def draw_crop(
     width: int, height: int, rule: CropRule, *, seed: int, epoch: int, index: int
 ) -> tuple[Box, bool]:
     """Return the crop of sample ``index`` in ``epoch``, and whether it is mirrored."""
-    place = np.array([index], dtype=np.int64)
-    numbers = uniforms(Purpose.CROP, seed=seed, epoch=epoch, indices=place, count=_DRAWS)[0]
-    coin = uniforms(Purpose.FLIP, seed=seed, epoch=epoch, indices=place, count=1)[0, 0]
-    return choose_box(width, height, rule, numbers), bool(coin < rule.flip)
+    numbers = stream(Purpose.CROP, seed=seed, epoch=epoch, index=index)
+    coin = next(stream(Purpose.FLIP, seed=seed, epoch=epoch, index=index))
+    return choose_box(width, height, rule, numbers), coin < rule.flip
 
 
-def choose_box(width: int, height: int, rule: CropRule, numbers: NDArray[np.float64]) -> Box:
-    """Return the crop of a picture, in pixels, that 22 ``numbers`` in [0, 1) choose."""
+def choose_box(width: int, height: int, rule: CropRule, numbers: Iterator[float]) -> Box:
+    """Return the crop of a picture, in pixels, that ``numbers`` in [0, 1) choose.
+
+    Each attempt takes two of them (area, ratio), and the place of the first that fits another two.
+    """
     low, high = math.log(rule.ratio[0]), math.log(rule.ratio[1])
-    for attempt in range(_ATTEMPTS):
-        share = rule.scale[0] + (rule.scale[1] - rule.scale[0]) * float(numbers[2 * attempt])
+    for _ in range(_ATTEMPTS):
+        share = rule.scale[0] + (rule.scale[1] - rule.scale[0]) * next(numbers)
+        ratio = math.exp(low + (high - low) * next(numbers))
         area = width * height * share
-        ratio = math.exp(low + (high - low) * float(numbers[2 * attempt + 1]))
         box_width, box_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < box_width <= width and 0 < box_height <= height:
-            return Box(
-                left=int(float(numbers[-2]) * (width - box_width + 1)),
-                top=int(float(numbers[-1]) * (height - box_height + 1)),
-                width=box_width,
-                height=box_height,
-            )
+            left = int(next(numbers) * (width - box_width + 1))
+            top = int(next(numbers) * (height - box_height + 1))
+            return Box(left, top, box_width, box_height)
     return _central_box(width, height, rule)
 
 

@@ -8,7 +8,9 @@ The generator is SplitMix64 (Steele, Lea and Flood 2014, doi 10.1145/2714064.266
 in Vigna's public-domain ``splitmix64.c``): a counter in steps of the golden ratio, scrambled.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+_MASK = 2**64 - 1
 
 
 class Purpose(IntEnum):
@@ -49,9 +52,25 @@ def bits(
         return scramble(keys[:, None] + steps[None, :])
 
 
-def uniforms(
-    purpose: Purpose, *, seed: int, epoch: int, indices: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    """Return ``count`` numbers in [0, 1) for each of ``indices``: float64 [N, count]."""
-    words = bits(purpose, seed=seed, epoch=epoch, indices=indices, count=count)
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def stream(purpose: Purpose, *, seed: int, epoch: int, index: int) -> Iterator[float]:
+    """Yield numbers in [0, 1) for one ``index``: those of ``bits``, for whoever needs but a few.
+
+    For a handful of numbers plain integers are several times as fast as arrays.
+    """
+    state = _scramble_one(_epoch_key(purpose, seed, epoch) + index)
+    while True:
+        yield (_scramble_one(state) >> 11) * 2.0**-53
+        state += 0x9E3779B97F4A7C15
+
+
+@lru_cache(maxsize=16)
+def _epoch_key(purpose: Purpose, seed: int, epoch: int) -> int:
+    return _scramble_one(_scramble_one(_scramble_one(int(purpose)) + seed) + epoch)
+
+
+def _scramble_one(state: int) -> int:
+    """As ``scramble``, of one whole number."""
+    z = (state + 0x9E3779B97F4A7C15) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)

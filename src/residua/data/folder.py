@@ -17,7 +17,6 @@ import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -30,7 +29,8 @@ from residua.data.split import split
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 )
-Part = Literal["all", "train", "val"]
+# Names of parts of a data set, which nobody means as classes.
+_PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
     if classes is None:
         if not any(pictures for pictures, _ in found.values()):
             raise _nothing(root, folders)
+        _refuse_parts(root, list(found))
         filled = sorted({_spell(name) for name, (pictures, _) in found.items() if pictures})
         classes = Classes(names=tuple(filled))
         notes += [
@@ -85,7 +86,7 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
     if absent:
         notes.append(_absent_note(root, [classes.names[label] for label in absent], len(classes)))
     return Source(
-        title=str(root),
+        title=_title(root),
         classes=classes,
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         labels=np.array(labels, dtype=np.int64),
@@ -169,6 +170,16 @@ def _match(root: Path, folders: list[str], classes: Classes) -> dict[str, int]:
     return {name: labels[0] for name, labels in matched.items()}
 
 
+def _refuse_parts(root: Path, folders: list[str]) -> None:
+    """Refuse to take the parts of a data set for its classes."""
+    if all(name.casefold() in _PARTS for name in folders):
+        raise DataError(
+            f"The folders of {root} look like parts of a data set, not like classes: "
+            f"{_some(folders)}.",
+            next_step="Name the parts train/ and val/ to use both, or give one of them.",
+        )
+
+
 def _stray_notes(root: Path, found: dict[str, tuple[list[Path], int]]) -> list[str]:
     notes = []
     loose = [path for path in root.iterdir() if path.is_file() and not _hidden(path.name)]
@@ -195,6 +206,11 @@ def _nothing(root: Path, folders: list[Path]) -> DataError:
         next_step="Expected is one folder a class, for example DATA/daisy/1.jpg, "
         f"with pictures named *{', *'.join(sorted(SUFFIXES))}.",
     )
+
+
+def _title(root: Path) -> str:
+    """Name a folder without telling in a bundle where on this machine it lies."""
+    return "/".join(root.parts[-2:]) if root.is_absolute() else str(root)
 
 
 def _siblings(root: Path) -> str:

@@ -10,15 +10,11 @@ from residua.pixels.colour import convert
 from residua.pixels.decode import Picture, read_image, read_picture
 from residua.pixels.geometry import Layout, lay_out
 from residua.pixels.limits import DEFAULT_LIMITS, Limits, check_size, label, no_memory
-from residua.pixels.region import resize_region
 from residua.pixels.resize import resize, resize_image
 
 # A large JPEG is decoded at reduced scale as long as its short side stays this many times that of
 # the resized picture. See ``prepare`` for what that changes.
 REDUCED_MARGIN = 4
-
-# From this ratio of resized pixels to crop pixels on, only the crop is computed.
-_WASTE = 16
 
 
 def prepare(
@@ -88,9 +84,15 @@ def prepare_pixels(
 
 
 def _fit(picture: Picture, preprocess: Preprocess, limits: Limits, name: str) -> np.ndarray:
-    """Resize and cut the crop out, with no more work than it is worth."""
+    """Resize the whole and cut the crop out, as both references do.
+
+    A strip of 10 x 60,000 pixels whose short side becomes 256 would be 400 million pixels, of which
+    the crop keeps 50,000. Pillow cannot be asked for those alone: its ``box`` is of single
+    precision, and which of its two passes comes first depends on its version, so that the result
+    would differ in the last bit. Such pictures are refused.
+    """
     layout = lay_out(*picture.size, preprocess)
-    if preprocess.resampler == "opencv" and layout.width * layout.height > limits.max_pixels:
+    if layout.width * layout.height > limits.max_pixels:
         width, height = picture.size
         raise ImageTooLargeError(
             f"{label(name)} of {width} x {height} pixels would be resized to {layout.width} x "
@@ -106,21 +108,15 @@ def _fit(picture: Picture, preprocess: Preprocess, limits: Limits, name: str) ->
 def _resize(picture: Picture, layout: Layout, preprocess: Preprocess) -> np.ndarray:
     """Return the part of the resized picture that lies within the crop."""
     crop, size = preprocess.crop_size, (layout.width, layout.height)
-    region = (
-        max(layout.left, 0),
-        max(layout.top, 0),
-        min(layout.left + crop, layout.width),
-        min(layout.top + crop, layout.height),
-    )
+    left, right = max(layout.left, 0), min(layout.left + crop, layout.width)
+    top, bottom = max(layout.top, 0), min(layout.top + crop, layout.height)
     interpolation = preprocess.interpolation
     if preprocess.resampler == "opencv":
-        left, top, right, bottom = region
         pixels = np.asarray(picture.image)
         resized = resize(pixels, size, resampler="opencv", interpolation=interpolation)
         return resized[top:bottom, left:right]
-    if layout.width * layout.height > _WASTE * crop**2 and picture.scale == 1:
-        return np.array(resize_region(picture.image, size, region, interpolation))
-    return np.array(resize_image(picture.image, size, interpolation, picture.box).crop(region))
+    image = resize_image(picture.image, size, interpolation, picture.box)
+    return np.array(image.crop((left, top, right, bottom)))
 
 
 def _place(pixels: np.ndarray, layout: Layout, preprocess: Preprocess) -> np.ndarray:

@@ -38,8 +38,10 @@ def resize(
         image = resize_image(Image.fromarray(squeezed), size, interpolation, box)
         return np.array(image).reshape(size[1], size[0], *pixels.shape[2:])
     if box is not None:
-        left, top, right, bottom = (round(edge) for edge in box)
-        pixels = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
+        height, width = pixels.shape[:2]
+        left, top = min(round(box[0]), width - 1), min(round(box[1]), height - 1)
+        right, bottom = max(round(box[2]), left + 1), max(round(box[3]), top + 1)
+        pixels = pixels[top:bottom, left:right]
     resized = cv2.resize(pixels, size, interpolation=_OPENCV[interpolation])
     return resized.reshape(size[1], size[0], *pixels.shape[2:])
 

@@ -68,11 +68,7 @@ def train(
     folder that the parts were split from.
     """
     check_output(output, overwrite=overwrite)
-    if len(training) < 2:
-        raise DataError(
-            f"{training.title} has {len(training)} picture; training needs two at least.",
-            next_step="Add pictures.",
-        )
+    _check_learnable(training)
     display = display or Display(quiet=True)
     precision = choose_precision(recipe.precision.compute, choose_device(device))
     begun = start(recipe, training.classes)
@@ -113,6 +109,20 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise SettingError(
             f"{output} exists already.", next_step="Choose another --output, or add --overwrite."
+        )
+
+
+def _check_learnable(training: Source) -> None:
+    """Refuse what there is nothing to learn from."""
+    if len(training.classes) < 2:
+        raise DataError(
+            f"{training.title} has one class only: {training.classes.names[0]!r}.",
+            next_step="Give a folder with one folder of pictures for each of several classes.",
+        )
+    if len(training) < 2:
+        raise DataError(
+            f"{training.title} has {len(training)} picture; training needs two at least.",
+            next_step="Add pictures.",
         )
 
 

@@ -69,7 +69,7 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     row = manifest.architecture.model_copy(update={"drop_path": model.drop_path})
     row, tensors = _drop_identity(row, bundle.tensors())
     network = make_network(row, tensors).train()
-    kept = _fit_head(network, manifest.classes, classes, seed=recipe.loop.seed)
+    kept = _fit_head(network, manifest.classes, classes)
     given = manifest.preprocess
     short_side = round(given.short_side * size / given.crop_size)
     preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side})
@@ -114,18 +114,20 @@ def _drop_identity(
     return row.model_copy(update={"first_projection": False}), kept
 
 
-def _fit_head(network: ResNet, given: Classes, wanted: Classes, *, seed: int) -> list[str]:
-    """Replace the head; a class that ``given`` has keeps its row. Returns the names kept."""
+def _fit_head(network: ResNet, given: Classes, wanted: Classes) -> list[str]:
+    """Replace the head; a class that ``given`` has keeps its row. Returns the names kept.
+
+    The rows of new classes start at zero, as in BiT (arXiv 1912.11370, section 3.3): the first
+    steps then do not drag the pretrained features after a random classifier.
+    """
+    places = match_classes(given, wanted)
     old = dict(network.head.named_parameters())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        replace_head(network, len(wanted))
-    new = dict(network.head.named_parameters())
-    kept = []
+    replace_head(network, len(wanted))
     with torch.no_grad():
-        for row, place in enumerate(match_classes(given, wanted)):
-            if place is not None:
-                for name, tensor in new.items():  # weight [classes, features], bias [classes]
+        for name, tensor in network.head.named_parameters():  # weight [classes, features], bias
+            tensor.zero_()
+            for row, place in enumerate(places):
+                if place is not None:
                     tensor[row] = old[name][place]
-                kept.append(wanted.names[row])
-    return kept
+    known = zip(wanted.names, places, strict=True)
+    return [name for name, place in known if place is not None]

@@ -60,7 +60,7 @@ def refuse_foreign(filename: str) -> None:
                 f"{filename} is, by its name, of {what}: its tensors look like those of a network "
                 "of the table, but would compute something else.",
                 next_step="Give weights of a network that `residua models` lists; if the name is "
-                "misleading, rename the file.",
+                "misleading, say which network it is with --architecture NAME.",
             )
 
 
