@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from recording import summarise, write_result
-
 from residua.bundle.store import read_bundle
 
 SEEDS = range(5)
