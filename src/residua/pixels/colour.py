@@ -19,6 +19,8 @@ from PIL import Image
 Colour = Literal["RGB", "grey", "RGBA"]
 MODES: dict[str, str] = {"RGB": "RGB", "grey": "L", "RGBA": "RGBA"}
 
+_SAMPLES_AT_ONCE = 1 << 20
+
 
 def convert(
     image: Image.Image, colour: Colour, *, bits: int = 16, white_is_zero: bool = False
@@ -54,12 +56,26 @@ def _from_16_bits(image: Image.Image, bits: int, *, inverted: bool) -> Image.Ima
 def _stretch(image: Image.Image, *, inverted: bool) -> Image.Image:
     """Map samples without an agreed white to 0…255; what is not finite becomes the nearest end."""
     samples = np.asarray(image)
-    finite = samples[np.isfinite(samples)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    grey = np.empty(samples.shape, np.uint8)
+    # A few rows at a time: the intermediate results take several times the room of the picture.
+    step = max(1, _SAMPLES_AT_ONCE // samples.shape[1])
+    strips = [slice(start, start + step) for start in range(0, len(samples), step)]
+    low, high = _find_ends([samples[strip] for strip in strips])
     if image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     scale = 255 / (high - low) if high > low else 0.0
-    # In float64, where the difference of two 32-bit integers is exact; NaN counts as the low end.
-    scaled = np.nan_to_num((samples.astype(np.float64) - low) * scale, nan=0.0)
-    grey = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    for strip in strips:
+        # In float64, where the difference of two 32-bit integers is exact; NaN is the low end.
+        scaled = np.nan_to_num((samples[strip].astype(np.float64) - low) * scale, nan=0.0)
+        grey[strip] = np.clip(scaled, 0, 255) + 0.5
     return Image.fromarray(~grey if inverted else grey)
+
+
+def _find_ends(strips: list[np.ndarray]) -> tuple[float, float]:
+    """Return the smallest and the largest finite sample; 0 and 1 where there is none."""
+    low, high = np.inf, -np.inf
+    for strip in strips:
+        finite = strip[np.isfinite(strip)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0.0, 1.0)

@@ -108,7 +108,8 @@ def read_image(image: Image.Image, *, colour: Colour = "RGB", name: str = "") ->
     except MemoryError as error:
         raise no_memory(*image.size, name) from error
     except Exception as error:
-        raise damaged(image.format or "picture", f"cannot be decoded ({error})", name) from error
+        kind = image.format or "picture"
+        raise damaged(kind, f"cannot be decoded ({_spell(error)})", name) from error
     return Picture(upright, upright.size, (0, 0, *upright.size))
 
 

@@ -3,10 +3,10 @@
 The two families differ in the long side and in the offset of the centre crop:
 
 - "torchvision" (torchvision and timm): long side ``int(size * long / short)``, offset
-  ``int(round((side - crop) / 2))`` with Python's rounding of halves to even. Where the picture is
+  ``round((side - crop) / 2)`` with Python's rounding of halves to even. Where the picture is
   smaller than the crop it is padded with zeros first, the smaller half before
   (torchvision.transforms.functional: resize, center_crop).
-- "paddle": ``percent = size / short``, both sides ``int(round(side * percent))``, offset
+- "paddle": ``percent = size / short``, both sides ``round(side * percent)``, offset
   ``(side - crop) // 2`` (PaddleClas, ppcls/data/preprocess/ops/operators.py: ResizeImage,
   CropImage). There a picture smaller than the crop is an error; here it is padded as above.
 """
@@ -43,7 +43,7 @@ def lay_out(width: int, height: int, preprocess: Preprocess) -> Layout:
     fixed = min(width, height) if preprocess.aspect == "crop" else max(width, height)
     if preprocess.rounding == "paddle":
         percent = side / fixed
-        wide, high = int(round(width * percent)), int(round(height * percent))  # noqa: RUF046 - the reference's words
+        wide, high = round(width * percent), round(height * percent)
     else:
         wide = side if width == fixed else int(side * width / fixed)
         high = side if height == fixed else int(side * height / fixed)

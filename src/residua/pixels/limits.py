@@ -10,9 +10,9 @@ from residua.base.errors import ImageTooLargeError
 class Limits:
     """The largest picture that is accepted; decoding one takes up to 4 bytes a pixel, twice.
 
-    ``max_bytes`` of the file, ``max_pixels`` and ``max_side`` of its first frame (and of what the
-    resize makes of it), ``max_frames`` of an animation or a stack of pages, of which only the
-    first is ever decoded.
+    ``max_bytes`` of the file; ``max_side`` and ``max_pixels`` of its first frame, the latter also
+    of what the resize makes of it; ``max_frames`` of an animation or a stack of pages, of which
+    only the first is ever decoded.
     """
 
     max_bytes: int = 64_000_000

@@ -10,11 +10,12 @@ from safetensors.numpy import load_file
 
 from residua.bundle.schema import Architecture
 from residua.zoo.table import find_row
-from residua.zoo.weights.convert import convert
-from residua.zoo.weights.detect import detect_row
-from residua.zoo.weights.read import read_tensors
-from zoo.weights import published, written
-from zoo.weights.running import load, logits
+from residua.zoo.weights.files.read import read_tensors
+from residua.zoo.weights.names.convert import convert
+from residua.zoo.weights.names.detect import detect_row
+from zoo.weights.files import written
+from zoo.weights.names import published
+from zoo.weights.names.running import load, logits
 
 
 @pytest.fixture(scope="module")

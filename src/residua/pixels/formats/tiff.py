@@ -151,6 +151,6 @@ def _count_pages(data: bytes, layout: _Layout, seen: set[int], following: int) -
             end = following + struct.calcsize(layout.count) + count * (20 if layout.big else 12)
             seen.add(following)
             (following,) = layout.unpack(layout.offset, data, end)
-        except struct.error:
+        except (struct.error, OverflowError):
             break
     return len(seen)

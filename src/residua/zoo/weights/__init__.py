@@ -6,5 +6,6 @@ download    one file over HTTP: streamed, resumed, hashed
 fetch       the file of a catalogue entry: found, or fetched from the first mirror that has it
 make        tensors and facts into a bundle
 resolve     ``open_bundle``: the one door for a bundle, a zoo name or a weight file
-read, detect, convert and the name maps turn the tensors of any weight file into ours
+files/      weight files of any maker, read into arrays
+names/      whose tensors they are, and what each is called in our networks
 """

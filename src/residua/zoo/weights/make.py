@@ -24,7 +24,7 @@ from residua.bundle.store import Bundle, write_bundle
 from residua.zoo.weights.catalogue import Entry
 
 if TYPE_CHECKING:
-    from residua.zoo.weights.convert import Converted
+    from residua.zoo.weights.names.convert import Converted
 
 Head = Literal["keep", "new"]
 
@@ -90,9 +90,9 @@ def convert_file(
     source: Path, row: Architecture | None, *, head: Head = "keep", classes: Classes | None = None
 ) -> "Converted":
     """Return a weight file's tensors in our names, if asked with a new head for ``classes``."""
-    from residua.zoo.weights.convert import convert
-    from residua.zoo.weights.detect import detect_row
-    from residua.zoo.weights.read import read_tensors
+    from residua.zoo.weights.files.read import read_tensors
+    from residua.zoo.weights.names.convert import convert
+    from residua.zoo.weights.names.detect import detect_row
 
     tensors = read_tensors(source)
     row = row or detect_row(tensors, source.name)

@@ -1,5 +1,6 @@
 """PyTorch's files, the zip of today and the older pickle, read with ``weights_only``."""
 
+import argparse
 import pickle
 import struct
 import warnings
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.containers import find_state_dict
+from residua.zoo.weights.files.containers import find_state_dict
 
 # The first bytes of the older format: a pickle of torch's magic number, in protocol 2.
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -20,6 +21,17 @@ LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 # (torch/_weights_only_unpickler.py); everything else that it raises means a damaged file.
 _UNSAFE_WORDS = ("unsupported", "unrecognized function", "can only create", "can only build",
                  "only persistent_load", "must be imported")  # fmt: skip
+
+# What training scripts (torchvision's references, timm's) save beside the tensors: their options
+# and figures. These types only hold data; numpy before version 2 wrote another path for the scalar.
+_SCALAR = np.float64(0).__reduce__()[0]
+_RECORDS: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    *(type(np.dtype(name)) for name in ("f2", "f4", "f8", "i4", "i8", "?")),
+]
 
 _DAMAGE = (
     OSError, RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError,
@@ -37,7 +49,7 @@ def read_checkpoint(path: Path, *, zipped: bool) -> dict[str, np.ndarray]:
     if zipped:
         _check_zip(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_RECORDS):
             # It warns of what is unusual in a file; here that is an error or of no interest.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
@@ -102,7 +114,11 @@ def _explained(path: Path, error: Exception) -> WeightsError:
     if isinstance(error, pickle.UnpicklingError) and any(
         words in said.lower() for words in _UNSAFE_WORDS
     ):
-        detail = said.rpartition("WeightsUnpickler error: ")[2].partition(". ")[0].strip()
+        # torch says it in the line that names what is wanted, between advice on switching off.
+        lines = [
+            line for line in said.splitlines() if any(w in line.lower() for w in _UNSAFE_WORDS)
+        ]
+        detail = lines[0].rpartition("WeightsUnpickler error: ")[2].partition(". ")[0].strip()
         return UnsafeFileError(
             f"{path} is a pickle that holds more than tensors ({detail[:200]}). "
             "Nothing of it was run.",

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.read import read_tensors
-from residua.zoo.weights.unpickle import unpickle
+from residua.zoo.weights.files.read import read_tensors
+from residua.zoo.weights.files.unpickle import unpickle
 
 
 class Call:

@@ -8,7 +8,7 @@ d178931f, and ``ppcls/modeling/architectures/resnet.py`` of v2.0.0 (``res2a`` â€
 
 import re
 
-from residua.zoo.weights.naming import Named, Shapes, rewrite
+from residua.zoo.weights.names.naming import Named, Shapes, rewrite
 
 _LAYERS = (
     # ResNeXt101_wsl: stages count from 1, every module has an underscore before it.

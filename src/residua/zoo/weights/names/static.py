@@ -7,7 +7,7 @@ with ``conv3_1_x2_bn_scale``.
 
 import re
 
-from residua.zoo.weights.naming import Named, Shapes, is_ours
+from residua.zoo.weights.names.naming import Named, Shapes, is_ours
 
 _STATISTIC = {
     "weights": "conv.weight",

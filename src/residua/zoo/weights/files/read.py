@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from residua.base.errors import WeightsError
-from residua.zoo.weights.archive import read_archive
-from residua.zoo.weights.checkpoint import LEGACY_MAGIC, read_checkpoint
-from residua.zoo.weights.containers import find_state_dict, strip_prefixes
-from residua.zoo.weights.unpickle import unpickle
+from residua.zoo.weights.files.archive import read_archive
+from residua.zoo.weights.files.checkpoint import LEGACY_MAGIC, read_checkpoint
+from residua.zoo.weights.files.containers import find_state_dict, strip_prefixes
+from residua.zoo.weights.files.unpickle import unpickle
 
 _HEAD = 512  # bytes; a tar header is one block of that size
 _HEADER_LIMIT = 100_000_000  # bytes, the limit of the safetensors format itself

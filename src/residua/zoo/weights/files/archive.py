@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.lodtensor import RecordError, persistent_names, read_records
-from residua.zoo.weights.static import is_static_name
+from residua.zoo.weights.files.lodtensor import RecordError, persistent_names, read_records
+from residua.zoo.weights.names.static import is_static_name
 
 _MOST_MEMBERS = 20_000  # a ResNet200_vd of Paddle 1.x has 1027 files
 _WEIGHT_SUFFIXES = (".pdparams", ".safetensors", ".pth", ".pt", ".th", ".bin")

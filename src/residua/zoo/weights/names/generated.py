@@ -7,7 +7,7 @@ normalisation. The shapes tell which convolution is a projection.
 
 import re
 
-from residua.zoo.weights.naming import Named, Shapes
+from residua.zoo.weights.names.naming import Named, Shapes
 
 _SCHEME = "Paddle (generated)"
 _LAYER = re.compile(r"(conv2d|batch_norm2d|batch_norm|linear)_(\d+)\.([wb]_\d)")

@@ -13,7 +13,7 @@ from residua.base.errors import WeightsMismatchError
 from residua.bundle.schema import Architecture
 from residua.zoo.block import EXPANSION
 from residua.zoo.resnet import ResNet
-from residua.zoo.weights.recognise import Recognised, recognise
+from residua.zoo.weights.names.recognise import Recognised, recognise
 
 _PROJECTION = "stages.0.0.shortcut"
 _NORM_EPS = 1e-5

@@ -8,10 +8,11 @@ from safetensors.numpy import save
 
 from residua.base.errors import UnsafeFileError, WeightsError
 from residua.zoo.table import find_row
-from residua.zoo.weights.convert import convert
-from residua.zoo.weights.detect import detect_row
-from residua.zoo.weights.read import read_tensors
-from zoo.weights import published, written
+from residua.zoo.weights.files.read import read_tensors
+from residua.zoo.weights.names.convert import convert
+from residua.zoo.weights.names.detect import detect_row
+from zoo.weights.files import written
+from zoo.weights.names import published
 
 
 def tar(tmp_path, files, name="archive.tar"):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from residua.base.errors import WeightsError, WeightsMismatchError
-from residua.zoo.weights.generated import name_generated
-from residua.zoo.weights.naming import Named, Shapes, name_own
-from residua.zoo.weights.paddle import name_paddle
-from residua.zoo.weights.static import name_static
-from residua.zoo.weights.torchvision import foreign_topology, name_torch
+from residua.zoo.weights.names.generated import name_generated
+from residua.zoo.weights.names.naming import Named, Shapes, name_own
+from residua.zoo.weights.names.paddle import name_paddle
+from residua.zoo.weights.names.static import name_static
+from residua.zoo.weights.names.torchvision import foreign_topology, name_torch
 
 _SCHEMES: tuple[Callable[[Shapes], Named], ...] = (
     name_own,

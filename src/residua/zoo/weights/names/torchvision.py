@@ -9,7 +9,7 @@ with Paddle's ``_mean`` and ``_variance``).
 
 import re
 
-from residua.zoo.weights.naming import Named, Shapes, rewrite
+from residua.zoo.weights.names.naming import Named, Shapes, rewrite
 
 # Networks whose tensors bear these names and have shapes that could pass, but that compute
 # something else. Each with the reason.

@@ -4,9 +4,9 @@ import torch
 
 from residua.base.errors import WeightsError, WeightsMismatchError
 from residua.zoo.table import find_row
-from residua.zoo.weights.convert import convert
-from zoo.weights import published
-from zoo.weights.running import load, logits
+from residua.zoo.weights.names.convert import convert
+from zoo.weights.names import published
+from zoo.weights.names.running import load, logits
 
 
 def test_classes_and_channels_are_taken_from_the_file():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.pickled import (
+from residua.zoo.weights.files.pickled import (
     MAKERS,
     NDARRAY,
     AnnouncedArray,

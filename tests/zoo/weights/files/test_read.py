@@ -1,5 +1,7 @@
+import argparse
 import contextlib
 import io
+import os
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -10,8 +12,8 @@ import torch
 from safetensors.torch import save, save_file
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.read import read_tensors
-from zoo.weights import written
+from residua.zoo.weights.files.read import read_tensors
+from zoo.weights.files import written
 
 
 @pytest.fixture
@@ -89,6 +91,31 @@ def test_containers_and_prefixes(tmp_path, state, wrap, zipped):
 def test_prefixes_that_only_some_names_have_stay(tmp_path, state):
     mixed = {"module.a": state["0.weight"], "b": state["0.bias"]}
     assert read(tmp_path, save(mixed)).keys() == mixed.keys()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_options_and_figures_of_training_scripts_are_left_aside(tmp_path, state, zipped):
+    options = argparse.Namespace(lr=0.1, betas=(0.9, 0.99), data_path="imagenet", resume=None)
+    figures = {"best_acc": np.float64(76.1), "epoch": np.int64(90), "done": np.bool_("yes")}
+    path = tmp_path / "checkpoint.pth"
+    torch.save(
+        {"model": state, "args": options, **figures}, path, _use_new_zipfile_serialization=zipped
+    )
+    assert read_tensors(path).keys() == state.keys()
+
+
+def test_options_that_hold_more_than_values_are_refused(tmp_path, state):
+    marker = tmp_path / "ran"
+
+    class Payload:
+        def __reduce__(self):
+            return os.system, (f"touch {marker}",)
+
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"model": state, "args": argparse.Namespace(lr=Payload())}, path)
+    with pytest.raises(UnsafeFileError, match="system"):
+        read_tensors(path)
+    assert not marker.exists()
 
 
 def test_strided_views_come_back_whole(tmp_path):

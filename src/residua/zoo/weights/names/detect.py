@@ -9,9 +9,9 @@ import numpy as np
 from residua.base.errors import WeightsError, WeightsMismatchError
 from residua.bundle.schema import Architecture
 from residua.zoo.table import ROWS
-from residua.zoo.weights.convert import convert, expected_shapes, fit_row, lacks_projection
-from residua.zoo.weights.recognise import Recognised, recognise
-from residua.zoo.weights.torchvision import is_cifar_scheme
+from residua.zoo.weights.names.convert import convert, expected_shapes, fit_row, lacks_projection
+from residua.zoo.weights.names.recognise import Recognised, recognise
+from residua.zoo.weights.names.torchvision import is_cifar_scheme
 
 # Networks whose tensors are those of a row in name and shape, and that only the file's name tells.
 _FOREIGN = (

@@ -3,9 +3,9 @@ import pytest
 
 from residua.base.errors import WeightsError, WeightsMismatchError
 from residua.zoo.table import ROWS, find_row
-from residua.zoo.weights.convert import convert
-from residua.zoo.weights.detect import detect_row
-from zoo.weights import published
+from residua.zoo.weights.names.convert import convert
+from residua.zoo.weights.names.detect import detect_row
+from zoo.weights.names import published
 
 CASES = [
     pytest.param(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from residua.zoo.table import ROWS, find_row
-from residua.zoo.weights.convert import convert
-from zoo.weights import published
+from residua.zoo.weights.names.convert import convert
+from zoo.weights.names import published
 
 CASES = [
     pytest.param(

@@ -1,0 +1,1 @@
+"""Weight files of any maker read into arrays: safetensors, PyTorch, Paddle, tar; nothing is run."""
