@@ -59,6 +59,9 @@ def predict(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Decode very large photos at full size, slower.")
+    ] = False,
     max_bytes: Annotated[
         int | None, typer.Option(min=1, help="Refuse larger files [default: 64 MB].")
     ] = None,
@@ -91,6 +94,7 @@ def predict(
     classifier = load(
         model, architecture=architecture, engine=engine,  # type: ignore[arg-type]  # checked there
         device=device, threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels),
+        exact=exact,
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls

@@ -31,10 +31,15 @@ class Classifier:
         device: str = "auto",
         threads: int | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        exact: bool = False,
     ) -> None:
-        """Open an engine for ``bundle``; ``limits`` bound what a picture may claim to be."""
+        """Open an engine for ``bundle``; ``limits`` bound what a picture may claim to be.
+
+        ``exact`` decodes very large photos at full size (see ``pixels.prepare``).
+        """
         self.bundle = bundle
         self.limits = limits
+        self.exact = exact
         self.engine = open_engine(bundle, engine=engine, device=device, threads=threads)
 
     def __repr__(self) -> str:
@@ -101,7 +106,9 @@ class Classifier:
         preprocess = self.manifest.preprocess
         match content:
             case bytes():
-                return prepare(content, preprocess, limits=self.limits, name=item.name)
+                return prepare(
+                    content, preprocess, limits=self.limits, name=item.name, exact=self.exact
+                )
             case Image.Image():
                 return prepare_image(content, preprocess, limits=self.limits, name=item.name)
             case _:
@@ -116,16 +123,20 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    exact: bool = False,
 ) -> Classifier:
     """Return a Classifier for a zoo name ("ResNet50_vd_ssld"), a bundle or a weight file.
 
     The weights of a zoo name are fetched at its first use. ``architecture`` names the row of a
     weight file whose tensors fit several. ``engine`` is "auto", "openvino" or "torch"; ``device``
-    is "auto", "cpu" or "cuda"; ``threads`` None means all cores.
+    is "auto", "cpu" or "cuda"; ``threads`` None means all cores; ``limits`` bound what a picture
+    may claim to be; ``exact`` decodes very large photos at full size, which is slower.
 
     >>> classifier = load("flowers.bundle")                    # doctest: +SKIP
     >>> next(classifier.predict("rose.jpg")).label_names[0]    # doctest: +SKIP
     'roses'
     """
     bundle = open_bundle(name_or_path, architecture=architecture)
-    return Classifier(bundle, engine=engine, device=device, threads=threads, limits=limits)
+    return Classifier(
+        bundle, engine=engine, device=device, threads=threads, limits=limits, exact=exact
+    )
