@@ -80,6 +80,22 @@ def test_a_class_that_the_model_lacks_is_refused(root, bundle):
         _run(bundle.path, root)
 
 
+def test_imagenet_weights_on_photos_reach_the_golden_counts(shared_data, tmp_path):
+    """Folders are named by synset here, not by class name."""
+    lines = (shared_data / "photos" / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for line in lines:
+        file, _, synset, _ = line.split("\t")
+        folder = tmp_path / "photos" / synset
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file).symlink_to(shared_data / "photos" / file)
+    weights = shared_data / "weights" / "imagenet-resnet18-test.safetensors"
+    record = json.loads(_run(weights, tmp_path / "photos", "--json").stdout)
+    golden = json.loads((shared_data / "weights" / "golden.json").read_text())
+    assert record["images"] == 60
+    assert record["right"] == round(record["top1"] * 60) == golden["top1_count"]
+    assert round(record["top5"] * 60) == golden["top5_count"]
+
+
 def test_imagenet_weights_on_flowers_know_daisies_only(shared_data):
     with pytest.raises(DataError, match="4 of 5 class folders"):
         _run(shared_data / "weights" / "imagenet-resnet18-test.safetensors",

@@ -32,7 +32,7 @@ def test_a_folder_becomes_a_bundle_beside_its_record(shapes, tmp_path, monkeypat
     manifest = read_bundle(tmp_path / "shapes.bundle").manifest
     assert manifest.classes.names == tuple(SHAPES)
     assert manifest.recipe["data"] == {"val_fraction": 0.2, "split_seed": 0}
-    lines = (tmp_path / "shapes.jsonl").read_text().splitlines()
+    lines = (tmp_path / "shapes.training.jsonl").read_text().splitlines()
     events = [json.loads(line)["event"] for line in lines]
     assert events == ["start", "step", "epoch", "end"]
     assert "24 pictures to train on, 6 to validate, 3 classes." in result.stderr
@@ -53,7 +53,7 @@ def test_options_reach_the_recipe(shapes, tmp_path):
     assert recipe["augment"]["mixup"] == 0.3
     assert recipe["loss"]["label_smoothing"] == 0.1
     assert recipe["loop"] == {"epochs": 1, "batch_size": 8, "seed": 5, "log_every": 20}
-    assert recipe["data"] == {"val_fraction": 0.4, "split_seed": 5}
+    assert recipe["data"] == {"val_fraction": 0.4, "split_seed": 0}
     assert recipe["schedule"]["warmup_epochs"] == 0.5
 
 
@@ -64,6 +64,7 @@ def test_json_is_one_object(shapes, tmp_path):
     assert record["bundle"] == str(output)
     assert record["top1"] == metrics.top1 == record["epochs"][-1]["top1"]
     assert record["classes"] == list(SHAPES)
+    assert record["validation"]["images"] == 6
 
 
 def test_fine_tuning_from_a_bundle(shapes, tmp_path):

@@ -1,10 +1,12 @@
 """The validation of a training run."""
 
 import numpy as np
+import pytest
 import torch
 
 from data.shapes import write_shapes
 from making import make_network
+from residua.base.errors import SettingError
 from residua.bundle.schema import Preprocess
 from residua.data.folder import read_folder
 from residua.evaluate.validation import Validation, run_module
@@ -16,18 +18,22 @@ def test_it_counts_what_the_network_answers(tmp_path):
     source = read_folder(write_shapes(tmp_path, count=5))
     preprocess = Preprocess(crop_size=24, short_side=24)
     network = make_network(num_classes=3, widths=(8, 8, 16, 16), small_images=True)
-    graph = Deployed(network, preprocess).eval()
-    validation = Validation(source, batch_size=4)
-    metrics = validation(graph, preprocess)
+    validation = Validation(network, preprocess, source, batch_size=4)
+    with pytest.raises(SettingError, match="Nothing has been validated"):
+        _ = validation.latest
+    metrics = validation.run()
     crops = np.stack([prepare(source.read(index), preprocess) for index in range(15)])
     with torch.no_grad():
-        answers = graph(torch.from_numpy(crops)).argmax(1).numpy()
+        answers = Deployed(network, preprocess).eval()(torch.from_numpy(crops)).argmax(1).numpy()
     assert metrics.top1 == (answers == source.labels).mean()
     assert validation.latest.metrics == metrics
-    assert validation(graph, preprocess) == metrics
-    # Another preprocessing is another set of crops.
-    other = validation(graph, Preprocess(crop_size=16, short_side=24))
-    assert other.image_size == 16
+    assert validation.run() == metrics
+    # The network is used as it is at each run.
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.copy_(torch.tensor([0.0, 9.0, 0.0]))
+    validation.run()
+    assert validation.latest.tally.right.tolist() == [0, 5, 0]
 
 
 def test_a_module_runs_on_arrays():

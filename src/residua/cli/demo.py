@@ -31,7 +31,6 @@ def demo(
     from residua.bundle.store import read_bundle
     from residua.data.digits import write_digits
     from residua.data.folder import read_parts
-    from residua.evaluate.validation import Validation
     from residua.predict.classifier import Classifier
     from residua.train.display import Display
     from residua.train.run import train
@@ -43,14 +42,12 @@ def demo(
     recipe = make_recipe(seed=seed, epochs=epochs)
     parts = read_parts(pictures, fraction=recipe.data.val_fraction, seed=recipe.data.split_seed)
     typer.echo(f"2. Training a narrow ResNet18_vd on {len(parts.training)} of them …")
-    validation = Validation(parts.validation)
     trained = train(
-        recipe, parts.training, validate=validation, output=bundle, overwrite=True,
-        display=Display(), record=bundle.with_suffix(".jsonl"),
+        recipe, parts, output=bundle, overwrite=True, display=Display(),
+        record=bundle.with_suffix(".training.jsonl"),
     )  # fmt: skip
     typer.echo(f"   … and wrote it to {trained.bundle.path}.")
-    if validation.latest is not None:
-        typer.echo(f"3. {_describe(validation.latest)}")
+    typer.echo(f"3. {_describe(trained.evaluation)}")
     files = _choose(parts.validation.names, pictures / "val")
     classifier = Classifier(read_bundle(bundle))
     typer.echo(f"4. Predictions of the bundle ({classifier.engine.name}):")

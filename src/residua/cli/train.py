@@ -22,7 +22,9 @@ Pretrained = Annotated[
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the pictures.")]
 Output = Annotated[Path | None, typer.Option(help="The bundle to write; default FOLDER.bundle.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it exists.")]
-BatchSize = Annotated[int, typer.Option(min=2, help="Pictures a step.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=2, help="Pictures a step; 64 from scratch, 32 to fine-tune.")
+]
 ImageSize = Annotated[int, typer.Option(min=8, help="Side of the crops, in pixels.")]
 Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate; follows the batch.")]
 WeightDecay = Annotated[float | None, typer.Option(help="L2 decay of the weights.")]
@@ -43,7 +45,7 @@ def train(
     epochs: Epochs = 10,
     output: Output = None,
     overwrite: Overwrite = False,
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = None,
     image_size: ImageSize = 224,
     lr: Rate = None,
     weight_decay: WeightDecay = None,
@@ -58,7 +60,8 @@ def train(
 ) -> None:
     """Train a classifier on a folder of pictures and write it as a bundle.
 
-    Writes the bundle at the end, whole or not at all, and beside it a record of the run (.jsonl).
+    Writes the bundle at the end, whole or not at all, and the run line by line beside it, into
+    NAME.training.jsonl.
     """
     from residua.base.errors import SettingError
     from residua.train.presets import change, fine_tune, from_scratch
@@ -70,15 +73,18 @@ def train(
         )
     if pretrained:
         recipe = fine_tune(
-            pretrained, model=model, epochs=epochs, batch_size=batch_size, image_size=image_size
-        )
+            pretrained, model=model, epochs=epochs, batch_size=batch_size or 32,
+            image_size=image_size,
+        )  # fmt: skip
     else:
-        recipe = from_scratch(model, epochs=epochs, batch_size=batch_size, image_size=image_size)
+        recipe = from_scratch(
+            model, epochs=epochs, batch_size=batch_size or 64, image_size=image_size
+        )
     changes = {
         "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
         "schedule.warmup_epochs": warmup_epochs, "augment.mixup": mixup,
         "loss.label_smoothing": label_smoothing, "precision.compute": precision,
-        "loop.seed": seed, "data.split_seed": seed, "data.val_fraction": val_fraction,
+        "loop.seed": seed, "data.val_fraction": val_fraction,
     }  # fmt: skip
     output = output or Path(f"{folder.resolve().name}.bundle")
     run(folder, change(recipe, changes), output, overwrite=overwrite, device=device, json=json)
@@ -92,36 +98,30 @@ def run(
 
     from residua.data.folder import read_parts
     from residua.evaluate.table import as_record, render
-    from residua.evaluate.validation import Validation
     from residua.train.display import Display
     from residua.train.run import train as run_training
 
     display = Display()
     parts = read_parts(folder, fraction=recipe.data.val_fraction, seed=recipe.data.split_seed)
-    training, held_out = parts.training, parts.validation
     display.say(
-        f"{len(training)} pictures to train on, {len(held_out)} to validate, "
-        f"{len(training.classes)} classes."
+        f"{len(parts.training)} pictures to train on, {len(parts.validation)} to validate, "
+        f"{len(parts.training.classes)} classes."
     )
-    for note in dict.fromkeys(training.notes + held_out.notes):
+    for note in dict.fromkeys(parts.training.notes + parts.validation.notes):
         display.say(f"Note: {note}")
-    validation = Validation(held_out)
     try:
         trained = run_training(
-            recipe, training, validate=validation, output=output, overwrite=overwrite,
-            device=device, display=display, record=output.with_suffix(".jsonl"),
-            listing_sha256=parts.listing_sha256,
+            recipe, parts, output=output, overwrite=overwrite, device=device, display=display,
+            record=output.with_suffix(".training.jsonl"),
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted: {output} was not written.", err=True)
         raise typer.Exit(130) from None
-    latest = validation.latest
-    assert latest is not None  # noqa: S101 - the loop validates after every epoch
     if json:
-        record = _as_record(trained) | {"validation": as_record(latest, held_out)}
-        typer.echo(dumps(record, ensure_ascii=False))
+        validation = as_record(trained.evaluation, parts.validation)
+        typer.echo(dumps(_as_record(trained) | {"validation": validation}, ensure_ascii=False))
     else:
-        typer.echo(render(latest, held_out))
+        typer.echo(render(trained.evaluation, parts.validation))
         typer.echo(_describe(trained, folder))
 
 
@@ -159,7 +159,7 @@ def _describe(trained: "Trained", folder: Path) -> str:
         [
             "",
             *notes,
-            f"Wrote {path} (the run line by line: {path.with_suffix('.jsonl')}).",
+            f"Wrote {path} (the run line by line: {path.with_suffix('.training.jsonl')}).",
             "Next:",
             f"  residua predict PICTURES --model {path}",
             f"  residua evaluate {path} {folder}",

@@ -1,47 +1,56 @@
 """The validation that a training run asks for after each epoch."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from residua.base.errors import SettingError
 from residua.bundle.schema import Metrics, Preprocess
 from residua.data.cache import DEFAULT_BUDGET, PixelCache
 from residua.data.source import Source
 from residua.data.view import EvaluationView
 from residua.evaluate.run import Evaluation, Network, evaluate
-
-if TYPE_CHECKING:
-    from residua.pixels.graph import Deployed
+from residua.pixels.graph import Deployed
 
 
 class Validation:
-    """Evaluates one source again and again; crops are kept in memory within a budget.
+    """Evaluates a network in training on one source again and again.
 
-    ``latest`` is the evaluation of the last call.
+    The network runs as it will be deployed, in float32; crops are kept in memory within a budget.
     """
 
     def __init__(
-        self, source: Source, *, batch_size: int = 64, cache_bytes: int = DEFAULT_BUDGET
+        self,
+        network: nn.Module,
+        preprocess: Preprocess,
+        source: Source,
+        *,
+        batch_size: int = 64,
+        cache_bytes: int = DEFAULT_BUDGET,
     ) -> None:
-        """``batch_size`` changes the speed, not the figures."""
-        self.source, self.batch_size, self.cache_bytes = source, batch_size, cache_bytes
-        self.latest: Evaluation | None = None
-        self._view: EvaluationView | None = None
+        """``network`` is used as it is at each run; ``batch_size`` changes the speed only."""
+        self.network, self.batch_size = network, batch_size
+        self._view = EvaluationView(source, preprocess, cache=PixelCache(cache_bytes))
+        self._latest: Evaluation | None = None
 
-    def __call__(self, network: "Deployed", preprocess: Preprocess) -> Metrics:
-        """Return the figures of ``network`` (in evaluation mode) on the source."""
-        if self._view is None or self._view.preprocess != preprocess:
-            cache = PixelCache(self.cache_bytes)
-            self._view = EvaluationView(self.source, preprocess, cache=cache)
-        self.latest = evaluate(run_module(network), self._view, batch_size=self.batch_size)
-        return self.latest.metrics
+    def run(self) -> Metrics:
+        """Return the figures of the network, which must be in evaluation mode."""
+        deployed = Deployed(self.network, self._view.preprocess).eval()
+        deployed.to(next(self.network.parameters()).device)
+        self._latest = evaluate(run_module(deployed), self._view, batch_size=self.batch_size)
+        return self._latest.metrics
+
+    @property
+    def latest(self) -> Evaluation:
+        """The evaluation of the last run."""
+        if self._latest is None:
+            raise SettingError("Nothing has been validated yet.")
+        return self._latest
 
 
-def run_module(network: "Deployed") -> Network:
+def run_module(network: Deployed) -> Network:
     """Return ``network`` as a callable on arrays, run without gradients on the device it is on."""
-    import torch
-
     device = next(network.parameters()).device
 
     def run(batch: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ from residua.train.schedule import rate_factor
 from residua.train.step import run_backward
 from residua.zoo.resnet import ResNet
 
-Validate = Callable[[ResNet], Metrics]
+Validate = Callable[[], Metrics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def fit(
                 optimiser.step()
         # Every epoch: validate with what a bundle would hold, on what prediction would see.
         network.eval()
-        reports.append(EpochReport(epoch + 1, *meter.whole(), validate(network)))
+        reports.append(EpochReport(epoch + 1, *meter.whole(), validate()))
         record.write("epoch", **_flat(reports[-1]))
         display.show_epoch(reports[-1], loop.epochs)
     return tuple(reports)

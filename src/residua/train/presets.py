@@ -35,17 +35,18 @@ def from_scratch(model: str, *, epochs: int, batch_size: int = 64, image_size: i
 
 
 def fine_tune(
-    pretrained: str, *, model: str = "", epochs: int, batch_size: int = 64, image_size: int = 224
+    pretrained: str, *, model: str = "", epochs: int, batch_size: int = 32, image_size: int = 224
 ) -> Recipe:
     """Return the recipe for fitting pretrained weights to new classes.
 
-    A low learning rate, mild crops (a third of the area at least) and a short warm-up for the new
-    head.
+    Small batches, since few pictures make few steps; a low learning rate, mild crops (a third of
+    the area at least) and a short warm-up. Of 0.005, 0.01 and 0.02 at 32 pictures, 0.01 was the
+    best on flowers after one epoch.
     """
     return Recipe(
         model=ModelPart(name=model, pretrained=pretrained),
         augment=AugmentPart(image_size=image_size, crop_scale=(0.35, 1.0)),
-        optimiser=OptimiserPart(lr=0.01 * batch_size / 64),
+        optimiser=OptimiserPart(lr=0.01 * batch_size / 32),
         schedule=SchedulePart(warmup_epochs=min(1.0, epochs / 10)),
         loop=LoopPart(epochs=epochs, batch_size=batch_size),
     )

@@ -1,7 +1,6 @@
 """A whole training run: from a recipe and two sources to a bundle on disk."""
 
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,13 +11,15 @@ import torch
 from residua.base.errors import DataError, SettingError
 from residua.base.machine import describe_machine
 from residua.base.version import __version__
-from residua.bundle.schema import Manifest, Metrics, Preprocess, Provenance
+from residua.bundle.schema import Manifest, Metrics, Provenance
 from residua.bundle.store import Bundle, is_bundle, write_bundle
 from residua.data.cache import DEFAULT_BUDGET, PixelCache
 from residua.data.crop import CropRule
+from residua.data.folder import Parts
 from residua.data.source import Source
 from residua.data.view import TrainingView
-from residua.pixels.graph import Deployed
+from residua.evaluate.run import Evaluation
+from residua.evaluate.validation import Validation
 from residua.train.display import Display
 from residua.train.loop import EpochReport, fit
 from residua.train.precision import Precision, choose_device, choose_precision
@@ -26,48 +27,44 @@ from residua.train.recipe import Recipe
 from residua.train.record import RunRecord
 from residua.train.start import Start, start
 from residua.zoo.load import export_tensors
-from residua.zoo.resnet import ResNet
-
-# Gets a network as it will be deployed (uint8 crops in, probabilities out) and its preprocessing.
-Validate = Callable[[Deployed, Preprocess], Metrics]
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run gave: the bundle, its epochs, and what to tell the user."""
+    """What a run gave: the bundle, its epochs, the last evaluation, and what to tell the user."""
 
     bundle: Bundle
     epochs: tuple[EpochReport, ...]
+    evaluation: Evaluation
     precision: Precision
     notes: tuple[str, ...]
 
     @property
     def metrics(self) -> Metrics:
         """The figures of the bundle: those of the last epoch, whose weights it holds."""
-        return self.epochs[-1].metrics
+        return self.evaluation.metrics
 
 
 def train(
     recipe: Recipe,
-    training: Source,
+    parts: Parts,
     *,
-    validate: Validate,
     output: Path,
     overwrite: bool = False,
     device: str = "auto",
     display: Display | None = None,
     record: Path | None = None,
     cache_bytes: int = DEFAULT_BUDGET,
-    listing_sha256: str = "",
 ) -> Trained:
-    """Train as ``recipe`` says on ``training`` and write the bundle ``output``.
+    """Train as ``recipe`` says on the training part and write the bundle ``output``.
 
-    ``validate`` is called after each epoch; its last figures go into the bundle. Nothing is
-    written to ``output`` before the end, so that an interrupted run leaves no half bundle.
-    ``record`` is the file for the JSON lines of the run; ``listing_sha256`` the fingerprint of the
-    folder that the parts were split from.
+    After each epoch the validation part is evaluated, as ``residua evaluate`` would do it with the
+    bundle; the last figures go into it. Nothing is written to ``output`` before the end, so that an
+    interrupted run leaves no half bundle. ``record`` is the file for the JSON lines of the run;
+    ``cache_bytes`` is the budget for pictures kept in memory, of each part.
     """
     check_output(output, overwrite=overwrite)
+    training = parts.training
     _check_learnable(training)
     display = display or Display(quiet=True)
     precision = choose_precision(recipe.precision.compute, choose_device(device))
@@ -78,26 +75,24 @@ def train(
     view = TrainingView(
         training, begun.preprocess, rule, seed=recipe.loop.seed, cache=PixelCache(cache_bytes)
     )
-
-    def validate_network(network: ResNet) -> Metrics:
-        graph = Deployed(network, begun.preprocess).to(precision.device).eval()
-        return validate(graph, begun.preprocess)
-
+    validation = Validation(
+        begun.network, begun.preprocess, parts.validation, cache_bytes=cache_bytes
+    )
     with RunRecord(record) as lines:
         lines.write(
             "start", recipe=recipe.model_dump(mode="json"), data=training.title,
             images=len(training), precision=precision.name, **describe_machine(),
         )  # fmt: skip
         epochs = fit(
-            begun.network, view, recipe, precision=precision, validate=validate_network,
+            begun.network, view, recipe, precision=precision, validate=validation.run,
             record=lines, display=display,
         )  # fmt: skip
         notes = begun.notes + training.notes + _failure_notes(view)
-        manifest = _describe(begun, recipe, training, epochs[-1].metrics, notes, listing_sha256)
+        manifest = _describe(begun, recipe, parts, epochs[-1].metrics, notes)
         tensors = export_tensors(begun.network)
         bundle = write_bundle(output, manifest, tensors, overwrite=overwrite)
         lines.write("end", bundle=str(output), replaced=len(view.failures))
-    return Trained(bundle, epochs, precision, notes)
+    return Trained(bundle, epochs, validation.latest, precision, notes)
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -137,15 +132,14 @@ def _failure_notes(view: TrainingView) -> tuple[str, ...]:
 def _describe(
     begun: Start,
     recipe: Recipe,
-    training: Source,
+    parts: Parts,
     metrics: Metrics,
     notes: tuple[str, ...],
-    listing_sha256: str,
 ) -> Manifest:
     model = recipe.model.model_copy(update={"name": begun.network.row.name})
     return Manifest(
         architecture=begun.network.row,
-        classes=training.classes,
+        classes=parts.training.classes,
         preprocess=begun.preprocess,
         metrics=(metrics,),
         recipe=recipe.model_copy(update={"model": model}).model_dump(mode="json"),
@@ -154,8 +148,8 @@ def _describe(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             residua=__version__,
             made_by="residua train",
-            source=training.title,
-            source_sha256=listing_sha256,
+            source=parts.training.title,
+            source_sha256=parts.listing_sha256,
             parent=begun.parent,
             versions={
                 "python": platform.python_version(),
