@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data.shapes import SHAPES, write_shapes
-from residua.base.errors import DataError, SettingError
+from residua.base.errors import DataError, SettingError, TrainingError
 from residua.bundle.store import read_bundle
 from residua.data.folder import Parts, read_folder, read_parts
 from residua.data.view import EvaluationView
@@ -154,7 +154,7 @@ def test_an_existing_bundle_is_refused_before_any_work(parts, tmp_path):
 
 
 def test_divergence_is_told_with_what_to_do(parts, tmp_path):
-    with pytest.raises(SettingError, match="diverged") as caught:
+    with pytest.raises(TrainingError, match="diverged") as caught:
         _quick(parts, tmp_path / "x.bundle", _recipe(**{"optimiser.lr": 1e30}))
     assert "1e+30" in caught.value.next_step
     assert not (tmp_path / "x.bundle").exists()

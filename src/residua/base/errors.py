@@ -16,7 +16,8 @@ ResiduaError
 │   ├── UnsafeFileError      a pickle that holds more than arrays
 │   ├── ChecksumError        not the file that was published
 │   └── DownloadError        no mirror gave the file; carries how to bring it by hand
-└── DataError                a data set that cannot be read
+├── DataError                a data set that cannot be read
+└── TrainingError            a training that cannot go on, as when its loss diverged
 
 A message says what was given, what was expected and the next step. Users see these without a
 traceback; anything else that escapes is a defect of residua.
@@ -133,3 +134,7 @@ class DownloadError(WeightsError):
 
 class DataError(ResiduaError):
     """A data set that cannot be read."""
+
+
+class TrainingError(ResiduaError):
+    """A training that cannot go on, as when its loss diverged."""

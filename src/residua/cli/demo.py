@@ -27,10 +27,6 @@ def demo(
     """
     import time
 
-    from residua.train.threads import wait_passively
-
-    wait_passively()  # before the imports below load torch
-
     from residua.base.clock import spell_seconds
     from residua.bundle.store import read_bundle
     from residua.data.digits import write_digits

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from residua.base.errors import ResiduaError
+from residua.base.threads import wait_passively
 from residua.base.version import __version__
 from residua.cli import demo, evaluate, models, predict, train, weights
 
@@ -54,6 +55,7 @@ def run() -> None:
     Exit codes: 0 done, 1 an error that the message explains, 2 a misspelt command, 3 done but for
     unreadable pictures, 130 interrupted.
     """
+    wait_passively()
     try:
         app()
     except ResiduaError as error:

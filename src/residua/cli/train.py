@@ -96,10 +96,6 @@ def run(
     """Train as ``recipe`` says on ``folder``, then print what came of it."""
     from json import dumps
 
-    from residua.train.threads import wait_passively
-
-    wait_passively()  # before the imports below load torch
-
     from residua.data.folder import read_parts
     from residua.evaluate.table import as_record, render
     from residua.train.display import Display

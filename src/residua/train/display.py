@@ -2,13 +2,9 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from residua.base.clock import spell_seconds
-
-if TYPE_CHECKING:
-    from residua.train.loop import EpochReport
-    from residua.train.meter import StepReport
+from residua.train.reports import EpochReport, StepReport
 
 
 class Display:
@@ -26,7 +22,7 @@ class Display:
             self._clear()
             self._write(f"{text}\n")
 
-    def show_step(self, report: "StepReport", epochs: int) -> None:
+    def show_step(self, report: StepReport, epochs: int) -> None:
         """Rewrite the live line."""
         if self._live:
             text = (
@@ -37,7 +33,7 @@ class Display:
             self._clear()
             self._write(text)
 
-    def show_epoch(self, report: "EpochReport", epochs: int) -> None:
+    def show_epoch(self, report: EpochReport, epochs: int) -> None:
         """Show the line of an epoch."""
         metrics = report.metrics
         self.say(

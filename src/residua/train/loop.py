@@ -8,40 +8,31 @@ and the last step of every epoch is one.
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format, get_total_norm
 
-from residua.base.errors import SettingError
+from residua.base.errors import TrainingError
 from residua.bundle.schema import Metrics
 from residua.data.loader import batches
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
 from residua.pixels.graph import Normalize
 from residua.train.display import Display
-from residua.train.meter import Meter, StepReport
+from residua.train.meter import Meter
 from residua.train.optimiser import make_optimiser, set_rate
 from residua.train.precision import Precision
 from residua.train.recipe import Recipe
 from residua.train.record import RunRecord
+from residua.train.reports import EpochReport, StepReport
 from residua.train.schedule import rate_factor
 from residua.train.step import run_backward
 from residua.zoo.resnet import ResNet
 
 Validate = Callable[[], Metrics]
-
-
-@dataclass(frozen=True, slots=True)
-class EpochReport:
-    """An epoch: its mean training loss, its speed, and the figures on the validation part."""
-
-    epoch: int
-    loss: float
-    images_per_second: float
-    metrics: Metrics
 
 
 def fit(
@@ -56,7 +47,7 @@ def fit(
 ) -> tuple[EpochReport, ...]:
     """Train ``network`` on ``view`` as ``recipe`` says, and validate it after every epoch.
 
-    Every random draw is a function of the seed in ``recipe``. Raises SettingError where the loss
+    Every random draw is a function of the seed in ``recipe``. Raises TrainingError where the loss
     or a gradient stops being finite.
     """
     device, loop = precision.device, recipe.loop
@@ -113,7 +104,7 @@ def _gradient_norm(network: ResNet) -> Tensor:
 def _check_finite(report: StepReport, recipe: Recipe) -> None:
     for what, value in (("loss", report.loss), ("gradient's norm", report.gradient_norm)):
         if not math.isfinite(value):
-            raise SettingError(
+            raise TrainingError(
                 f"The {what} is {value} after {report.epoch:.2f} epochs: the training diverged.",
                 next_step=f"Lower the learning rate (it was {recipe.optimiser.lr:g}), "
                 "or add a warm-up.",

@@ -1,21 +1,11 @@
 """Losses and speed of a running training, added up on the device and read at logging steps."""
 
 import time
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """A logging step: progress in epochs, mean loss since the last one, rates and gradient norm."""
-
-    epoch: float
-    loss: float
-    lr: float
-    gradient_norm: float
-    images_per_second: float
+from residua.train.reports import StepReport
 
 
 class Meter:

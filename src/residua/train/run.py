@@ -21,10 +21,11 @@ from residua.data.view import TrainingView
 from residua.evaluate.run import Evaluation
 from residua.evaluate.validation import Validation
 from residua.train.display import Display
-from residua.train.loop import EpochReport, fit
+from residua.train.loop import fit
 from residua.train.precision import Precision, choose_device, choose_precision
 from residua.train.recipe import Recipe
 from residua.train.record import RunRecord
+from residua.train.reports import EpochReport
 from residua.train.start import Start, start
 from residua.zoo.load import export_tensors
 

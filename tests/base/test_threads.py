@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from residua.train.threads import wait_passively
+from residua.base.threads import wait_passively
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "passive"), ("active", "active")])
@@ -16,7 +16,7 @@ def test_a_fresh_process_waits_passively(given, expected):
         environment["OMP_WAIT_POLICY"] = given
     code = (
         "import os, sys\n"
-        "from residua.train.threads import wait_passively\n"
+        "from residua.base.threads import wait_passively\n"
         "assert 'torch' not in sys.modules\n"
         "wait_passively()\n"
         "print(os.environ['OMP_WAIT_POLICY'])"
