@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test quick lint bench clean
+.PHONY: help demo test quick lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,7 +40,7 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 test: lint .venv-wheel/.installed
-	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python \
+	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python OMP_WAIT_POLICY=passive \
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
 
 quick: .venv/.installed
@@ -49,6 +49,7 @@ quick: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python benchmarks/help_time.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/predict_throughput.py
 	$(BIN)/python benchmarks/demo_time.py
 
