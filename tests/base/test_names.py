@@ -14,8 +14,8 @@ def test_the_nearest_names_come_first():
     assert len(nearest("ResNet", known, count=2)) == 2
 
 
-def test_nothing_is_offered_for_a_name_like_no_other():
-    assert nearest("zzz", ["ResNet18"]) == ()
+def test_five_are_offered_even_for_a_name_like_no_other():
+    assert len(nearest("zzz", [f"ResNet{depth}" for depth in range(9)])) == 5
 
 
 def test_an_error_says_what_was_given_and_what_to_do():

@@ -51,6 +51,11 @@ def test_what_is_written_is_read(path):
     assert all(np.array_equal(tensors[name], TENSORS[name]) for name in TENSORS)
 
 
+def test_a_bundle_is_readable_by_others(path):
+    assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o644}
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
 def test_nothing_in_a_bundle_is_a_pickle(path):
     assert sorted(file.name for file in path.rglob("*")) == [MANIFEST, WEIGHTS]
     header = (path / WEIGHTS).read_bytes()

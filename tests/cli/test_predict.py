@@ -56,6 +56,12 @@ def test_standard_input_is_a_picture_or_a_list_of_paths(place, what):
     assert found == (["-"] if what == "picture" else ["photos/1.png", "photos/2.png"])
 
 
+def test_a_saved_json_is_one_document(place):
+    done = residua(place, "predict", "photos", "-m", "x.bundle", "--save", "out/r.json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads((place / "out/r.json").read_text())) == 3
+
+
 def test_results_are_also_saved(place):
     done = residua(
         place, "predict", "photos", "-m", "x.bundle", "--format", "text", "--save", "out/r.csv"
@@ -74,7 +80,9 @@ def test_results_are_also_saved(place):
         (["photos", "-m", "x.bundle", "--json", "--csv"], b"one format"),
         (["photos", "-m", "x.bundle", "--engine", "tensorflow"], b"engine"),
         (["photos", "-m", "x.bundle", "--save", "a.xml"], b".json"),
-        (["x.bundle", "-m", "x.bundle"], b"no picture"),
+        (["photos", "-m", ""], b"empty"),
+        (["photos", "-m", "x.bundle", "--device", "cuda"], b"--device cpu"),
+        (["photos", "-m", "x.bundle", "--save", "x.bundle/bundle.json/r.csv"], b"Error"),
         (["https://example.org/a.jpg", "-m", "x.bundle"], b"--allow-urls"),
     ],
 )

@@ -72,7 +72,7 @@ def test_fine_tuning_from_a_bundle(shapes, tmp_path):
     _run(shapes, *_QUICK, "--output", parent)
     result = _run(shapes, "--pretrained", parent, "--epochs", 1, "--batch-size", 8,
                   "--image-size", 16, "--output", child)  # fmt: skip
-    assert "3 of them known by name" in result.stderr
+    assert "3 classes matched by name" in result.stderr
     manifest = read_bundle(child).manifest
     assert manifest.architecture.name == "ResNet20"
     assert manifest.provenance.parent == str(parent)

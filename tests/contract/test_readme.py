@@ -21,6 +21,11 @@ COMMANDS = [line for line in LINES if "residua " in line and not line.startswith
 TARGETS = [line for line in LINES if line.startswith("make ")]
 
 
+def test_the_readme_is_finished():
+    assert "@@" not in TEXT
+    assert len(list((ROOT / "results").glob("*.json"))) >= 5
+
+
 def test_the_readme_shows_commands():
     assert len(COMMANDS) >= 8
     assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in TARGETS}

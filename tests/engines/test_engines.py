@@ -8,10 +8,15 @@ import pytest
 import torch
 
 from making import ORIGIN, make_bundle, make_network
-from residua.base.errors import SettingError, UnknownNameError
+from residua.base.errors import (
+    BundleDamagedError,
+    SettingError,
+    UnknownNameError,
+    WeightsMismatchError,
+)
 from residua.bundle.classes import numbered_classes
 from residua.bundle.schema import Calibration, Manifest, Preprocess
-from residua.bundle.store import write_bundle
+from residua.bundle.store import Bundle, write_bundle
 from residua.engines.choose import open_engine
 from residua.engines.engine import Engine
 from residua.zoo.load import export_tensors
@@ -118,6 +123,38 @@ def test_runs_from_several_threads_do_not_mix(tmp_path):
         for _ in range(3):
             for answer, want in zip(pool.map(engine.run, batches), expected, strict=True):
                 assert np.array_equal(answer, want)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depths": (3, 2, 2, 2)},
+        {"depths": (1, 2, 2, 2)},
+        {"block": "bottleneck"},
+        {"stem": "deep", "stem_widths": (32, 32, 64)},
+        {"shortcut": "padding", "se_reduction": 4},
+        {"num_classes": 7},
+    ],
+)
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_a_manifest_that_does_not_describe_its_tensors_is_refused(tmp_path, engine, change):
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    row = bundle.manifest.architecture.model_copy(update=change)
+    manifest = bundle.manifest.model_copy(
+        update={"architecture": row, "classes": numbered_classes(row.num_classes)}
+    )
+    with pytest.raises((BundleDamagedError, WeightsMismatchError)):
+        open_engine(Bundle(bundle.path, manifest), engine=engine)
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA GPU")
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    with pytest.raises(SettingError, match="--device cpu"):
+        open_engine(bundle, device="cuda")
+    with pytest.raises(SettingError, match="threads"):
+        open_engine(bundle, threads=0)
 
 
 def test_wrong_names_and_impossible_pairs_are_refused(tmp_path):

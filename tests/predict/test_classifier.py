@@ -151,6 +151,38 @@ def test_a_name_that_is_nothing_is_explained(tmp_path):
         residua.load(tmp_path / "nothing.bundle")
 
 
+def test_what_a_folder_cannot_give_is_a_record(classifier, photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(photos / "pipe.jpg")
+    inputs = [tmp_path / "empty", str(tmp_path / "*.nothing"), "a\0b", photos]
+    predictions = list(classifier.predict(inputs))
+    assert [p.reason for p in predictions] == ["unreadable"] * 3 + [None] * 4
+    assert "no picture" in predictions[0].error
+
+
+def test_an_empty_path_is_not_this_folder(classifier):
+    with pytest.raises(SettingError, match="empty path"):
+        list(classifier.predict(""))
+
+
+def test_open_files_are_read(classifier, photos):
+    with (photos / "a.png").open("rb") as file:
+        (prediction,) = classifier.predict(file)
+    assert prediction.ok
+
+
+def test_lists_may_begin_with_a_mark_and_hold_comments(classifier, photos):
+    (photos / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\n# a comment\n")
+    assert names(classifier.predict(photos / "list.txt")) == ["a.png"]
+
+
+def test_a_size_is_told_as_it_is(bundle, photos):
+    (prediction,) = residua.load(bundle.path, limits=Limits(max_bytes=50)).predict(photos / "e.bmp")
+    assert prediction.reason == "too-large"
+    size = (photos / "e.bmp").stat().st_size
+    assert f"{size / 1000:.1f} kB; the limit is 50 B" in prediction.error
+
+
 def test_orientation_counts_for_every_kind_of_input(classifier, tmp_path):
     upright = np.random.default_rng(1).integers(0, 256, (80, 60, 3), dtype=np.uint8)
     buffer = io.BytesIO()

@@ -50,6 +50,9 @@ def test_csv_survives_commas_and_errors():
     assert rows[3]["label_name"] == "ruffed grouse, partridge, Bonasa umbellus"
     assert float(rows[0]["score"]) == 0.97968
     assert rows[5]["error"] == "bad.jpg is damaged."
+    none = Prediction("dark.jpg")
+    (row,) = csv.DictReader(io.StringIO("".join(write_lines([none], "csv"))))
+    assert (row["filename"], row["class_id"]) == ("dark.jpg", "")
 
 
 def test_file_names_that_are_no_unicode_stay_valid_json():

@@ -62,17 +62,15 @@ def test_a_misspelt_network_gets_its_neighbours():
 def test_fine_tuning_keeps_body_known_classes_and_preprocessing(tmp_path):
     bundle = _parent(tmp_path / "parent.bundle")
     recipe = fine_tune(str(bundle.path), epochs=2, image_size=96)
-    begun = start(recipe, _CLASSES)
+    begun = start(recipe, _CLASSES.model_copy(update={"names": ("cat", "dog"), "ids": ()}))
     given, state = bundle.tensors(), begun.network.state_dict()
     for name, array in given.items():
         if not name.startswith("head."):
             np.testing.assert_array_equal(state[name].numpy(), array, err_msg=name)
-    # cat was 2 and is 0, dog stays 1, eel is new.
+    # cat was 2 and is 0, dog stays 1.
     np.testing.assert_array_equal(state["head.weight"][0].numpy(), given["head.weight"][2])
     np.testing.assert_array_equal(state["head.weight"][1].numpy(), given["head.weight"][1])
     np.testing.assert_array_equal(state["head.bias"][:2].numpy(), given["head.bias"][[2, 1]])
-    assert not state["head.weight"][2].any()
-    assert state["head.bias"][2] == 0
     assert begun.network.training
     # 73 / 64 of 96 pixels; the rest of the preprocessing is the parent's.
     assert (begun.preprocess.crop_size, begun.preprocess.short_side) == (96, 110)
@@ -80,7 +78,17 @@ def test_fine_tuning_keeps_body_known_classes_and_preprocessing(tmp_path):
     assert begun.preprocess.mean == (0.5,) * 3
     assert begun.licence == "non-commercial"
     assert begun.parent == str(bundle.path)
-    assert "2 of them known by name: cat, dog" in begun.notes[0]
+    assert "2 classes matched by name" in begun.notes[0]
+
+
+def test_a_head_known_in_part_begins_afresh(tmp_path):
+    bundle = _parent(tmp_path / "parent.bundle")
+    begun = start(fine_tune(str(bundle.path), epochs=2, image_size=96), _CLASSES)
+    state = begun.network.state_dict()
+    assert state["head.weight"].shape[0] == len(_CLASSES) == 3
+    assert not state["head.weight"].any()
+    assert not state["head.bias"].any()
+    assert "new head for 3 classes" in begun.notes[0]
 
 
 def test_another_network_than_the_weights_is_refused(tmp_path):

@@ -142,6 +142,14 @@ def test_small_images_keep_their_resolution_in_the_stem():
     assert network.features(torch.randn(1, 3, 32, 32))["stem"].shape == (1, 64, 32, 32)
 
 
+@pytest.mark.parametrize(
+    "options", [{"num_classes": 0}, {"input_channels": 0}, {"drop_path": 2}, {"widths": (8,)}]
+)
+def test_senseless_options_are_refused(options):
+    with pytest.raises(SettingError, match="ResNet18 cannot be made so"):
+        create("ResNet18", **options)
+
+
 def test_zero_gamma_makes_every_block_begin_as_its_shortcut():
     network = create("ResNet50", widths=NARROW, zero_gamma=True, seed=0).eval()
     x = torch.randn(1, 32, 8, 8).relu()

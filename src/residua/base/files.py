@@ -55,8 +55,10 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         yield scratch
+        # mkdtemp and some writers keep others out; a bundle is read by servers and containers.
         scratch.chmod(0o755)
         for path in scratch.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
             sync_folder(path) if path.is_dir() else _sync_file(path)
         sync_folder(scratch)
         _swap(scratch, target)

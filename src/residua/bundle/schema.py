@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION = 1
 
 Positive = Annotated[int, Field(gt=0)]
+Side = Annotated[int, Field(gt=0, le=8192)]  # pixels
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -69,8 +70,8 @@ class Preprocess(Record):
     Paddle rounds the one and floors the other. ``mean`` and ``std`` are of values in 0…1.
     """
 
-    crop_size: Positive = 224
-    short_side: Positive = 256
+    crop_size: Side = 224
+    short_side: Side = 256
     resampler: Literal["pillow", "opencv"] = "pillow"
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     rounding: Literal["torchvision", "paddle"] = "torchvision"

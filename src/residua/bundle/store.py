@@ -51,7 +51,11 @@ class Bundle:
             if path.stat().st_size != record.bytes:
                 size = path.stat().st_size
                 raise _damaged(path, f"has {size} bytes where {record.bytes} were written")
-            if sha256_of(path) != record.sha256:
+            try:
+                digest = sha256_of(path)
+            except OSError as error:
+                raise _damaged(path, f"cannot be read ({error.strerror})") from error
+            if digest != record.sha256:
                 raise _damaged(path, "has another content than was written (sha256 differs)")
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -86,6 +90,8 @@ def read_bundle(path: Path) -> Bundle:
         content = json.loads(manifest_path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise _damaged(manifest_path, f"is no JSON ({error})") from error
+    except OSError as error:
+        raise _damaged(manifest_path, f"cannot be read ({error.strerror})") from error
     content = upgrade(content, manifest_path)
     try:
         manifest = Manifest.model_validate(content)
@@ -144,5 +150,6 @@ def _first_complaint(error: ValidationError) -> str:
 def _damaged(path: Path, what: str) -> BundleDamagedError:
     return BundleDamagedError(
         f"{path} {what}.",
-        next_step="Copy the bundle again from where it was made, or make it again.",
+        next_step="Copy the bundle again from where it was made, or make it again. One in the "
+        "cache is repaired by: residua weights pull NAME",
     )

@@ -4,8 +4,6 @@ Nothing here or at the top of a verb's file imports more than typer and the stan
 that ``residua --help`` answers at once (tests/contract holds the list of modules).
 """
 
-import os
-import signal
 import sys
 from typing import Annotated
 
@@ -53,7 +51,7 @@ def run() -> None:
     """Run the command line; errors of the family are shown without a traceback.
 
     Exit codes: 0 done, 1 an error that the message explains, 2 a misspelt command, 3 done but for
-    unreadable pictures, 130 interrupted.
+    unreadable pictures. typer itself ends an interrupted run, and one whose reader has left.
     """
     wait_passively()
     try:
@@ -61,13 +59,11 @@ def run() -> None:
     except ResiduaError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
-        sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        # The reader of our output has had enough (| head); Python must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        # What the system refuses on the way: no permission, no space, a name too long.
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def models(
     """
     import json as encoder
 
+    from residua.base.errors import UnknownNameError
     from residua.base.nearest import normalize
 
     rows = [
@@ -32,6 +33,9 @@ def models(
         for row in _list_models(all_weights=all_weights or json)
         if normalize(pattern) in normalize(row["name"])
     ]
+    if not rows:
+        names = (row["name"] for row in _list_models(all_weights=True))
+        raise UnknownNameError("model", pattern, names)
     if json:
         typer.echo(encoder.dumps(rows, indent=1))
         return

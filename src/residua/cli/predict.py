@@ -52,7 +52,7 @@ def predict(
     ] = None,
     save: Annotated[
         str | None,
-        typer.Option(help="Also write the results to this file: .json, .csv or .txt."),
+        typer.Option(help="Also write the results to this file: .json, .jsonl, .csv or .txt."),
     ] = None,
     engine: Annotated[str, typer.Option(help="auto, openvino or torch.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -167,13 +167,18 @@ def _save(predictions: "Iterable[Prediction]", path: str) -> "Iterator[Predictio
             next_step="Let it end in .json, .jsonl, .csv or .txt.",
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    array = Path(path).suffix.lower() == ".json"
     with Path(path).open("w", encoding="utf-8") as file:
-        header = True
+        file.write("[\n" if array else "")
+        first = True
         for prediction in predictions:
             lines = list(write_lines([prediction], form))
-            file.writelines(lines if header or form != "csv" else lines[1:])
-            header = False
+            if array:
+                lines = [f"{'' if first else ','}{lines[0]}"]
+            file.writelines(lines if first or form != "csv" else lines[1:])
+            first = False
             yield prediction
+        file.write("]\n" if array else "")
 
 
 def _conclude(counts: dict[str, int]) -> None:

@@ -71,6 +71,7 @@ def pull(
 
     For example: residua weights pull ResNet50_vd_ssld ResNet18
     """
+    from residua.zoo.weights import inventory
     from residua.zoo.weights.catalogue import find_entry
     from residua.zoo.weights.fetch import fetch
     from residua.zoo.weights.resolve import open_entry
@@ -78,6 +79,10 @@ def pull(
     for entry in [find_entry(name) for name in names]:
         if "NC" in entry.licence:
             typer.echo(f"{entry.name} is licensed {entry.licence}: no commercial use.", err=True)
+        bad = [path for path, complaint in inventory.check(entry) if complaint]
+        if bad:
+            typer.echo(f"{entry.name} is damaged here; fetching and making it anew.", err=True)
+            inventory.remove([entry.name])
         typer.echo(fetch(entry) if file_only else open_entry(entry).path)
 
 

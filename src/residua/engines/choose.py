@@ -25,10 +25,7 @@ def open_engine(
     Left to itself it takes torch on a CUDA GPU where there is one, else OpenVINO, which is the
     faster on processors (results/engines.json). Only torch's engine imports torch.
     """
-    if engine not in ENGINES:
-        raise UnknownNameError("engine", engine, ENGINES)
-    if device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
+    _check(engine, device, threads)
     if device == "auto":
         device = "cuda" if engine != "openvino" and has_nvidia_gpu() and _sees_cuda() else "cpu"
     if engine == "auto":
@@ -37,19 +34,34 @@ def open_engine(
             warnings.warn("openvino is missing: predicting with torch, slower.", stacklevel=2)
             engine = "torch"
     if engine == "openvino":
-        if device != "cpu":
-            raise SettingError(
-                "The openvino engine runs on the processor only.",
-                next_step="Drop --device, or add --engine torch.",
-            )
-        if find_spec("openvino") is None:
-            raise MissingExtraError("openvino", "all")
         from residua.engines.openvino import OpenVinoEngine
 
         return OpenVinoEngine(bundle, threads=threads)
     from residua.engines.eager import TorchEngine
 
     return TorchEngine(bundle, device=device, threads=threads)
+
+
+def _check(engine: str, device: str, threads: int | None) -> None:
+    """Refuse what does not exist or does not go together."""
+    if engine not in ENGINES:
+        raise UnknownNameError("engine", engine, ENGINES)
+    if device not in DEVICES:
+        raise UnknownNameError("device", device, DEVICES)
+    if threads is not None and threads < 1:
+        raise SettingError(f"threads is {threads}; it must be 1 or more.")
+    if engine == "openvino" and device == "cuda":
+        raise SettingError(
+            "The openvino engine runs on the processor only.",
+            next_step="Drop --device, or add --engine torch.",
+        )
+    if engine == "openvino" and find_spec("openvino") is None:
+        raise MissingExtraError("openvino", "all")
+    if device == "cuda" and not _sees_cuda():
+        raise SettingError(
+            "A CUDA device was asked for and torch finds none.",
+            next_step="Use --device cpu, or install a torch built for CUDA.",
+        )
 
 
 def _sees_cuda() -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from residua.base.errors import BundleDamagedError
 from residua.bundle.store import Bundle
 from residua.engines.openvino_graph import build_model
 
@@ -26,8 +27,16 @@ class OpenVinoEngine:
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
         core = ov.Core()
-        model = build_model(bundle.manifest, bundle.tensors())
-        self._compiled = core.compile_model(model, "CPU", options)
+        try:
+            model = build_model(bundle.manifest, bundle.tensors())
+            self._compiled = core.compile_model(model, "CPU", options)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise BundleDamagedError(
+                f"The tensors of {bundle.path} are not those of the "
+                f"{bundle.manifest.architecture.name} that its bundle.json describes "
+                f"({str(error).splitlines()[0]}).",
+                next_step="Make the bundle again, from its weight file or by training.",
+            ) from error
         streams: int = self._compiled.get_property("NUM_STREAMS")
         self.lanes = streams
         self.good_batch = 8

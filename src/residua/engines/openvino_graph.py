@@ -2,7 +2,7 @@
 
 It says the same as ``zoo/`` (resnet, block, shortcut, attention) and ``pixels/graph.py`` in
 OpenVINO's words, which spares a prediction the seconds that importing and tracing with torch take;
-``tests/engines/test_openvino.py`` holds the two against each other for every kind of row. Batch
+``tests/engines`` holds the two against each other for every kind of row. Batch
 normalisations are folded into their convolutions, in float64.
 """
 
@@ -18,7 +18,10 @@ _EPSILON = 1e-5  # of every batch normalisation of the series
 
 
 def build_model(manifest: Manifest, tensors: Mapping[str, np.ndarray]) -> ov.Model:
-    """Return the deployed graph: ``image`` uint8 [N, H, W, C] → ``probabilities`` [N, classes]."""
+    """Return the deployed graph: ``image`` uint8 [N, H, W, C] → ``probabilities`` [N, classes].
+
+    Raises KeyError, ValueError or RuntimeError where the tensors are not those of the row.
+    """
     row, preprocess = manifest.architecture, manifest.preprocess
     side = preprocess.crop_size
     image = ops.parameter([-1, side, side, preprocess.channels], ov.Type.u8, name="image")
@@ -27,7 +30,12 @@ def build_model(manifest: Manifest, tensors: Mapping[str, np.ndarray]) -> ov.Mod
     x = ops.convert(image, ov.Type.f32)
     x = ops.add(ops.multiply(x, scale.astype(np.float32)), shift.astype(np.float32))
     x = ops.transpose(x, np.array([0, 3, 1, 2]))  # [N, C, H, W]
-    logits = _Network(row, tensors).build(x)
+    network = _Network(row, tensors)
+    logits = network.build(x)
+    if surplus := tensors.keys() - network.used:
+        raise KeyError(min(surplus))
+    if logits.get_output_partial_shape(0)[1].get_length() != len(manifest.classes):
+        raise ValueError(f"the classifier has not {len(manifest.classes)} outputs")
     logits = ops.divide(logits, np.float32(manifest.calibration.temperature))
     if manifest.task == "single-label":
         probabilities = ops.softmax(logits, 1)
@@ -44,6 +52,12 @@ class _Network:
     def __init__(self, row: Architecture, tensors: Mapping[str, np.ndarray]) -> None:
         self.row = row
         self.tensors = tensors
+        self.used: set[str] = set()
+
+    def take(self, name: str) -> np.ndarray:
+        """Return a tensor and note that it was used."""
+        self.used.add(name)
+        return self.tensors[name]
 
     def build(self, x: ov.Node) -> ov.Node:
         """Stem, stages, pooling, classifier: [N, C, H, W] → logits [N, classes]."""
@@ -121,11 +135,10 @@ class _Network:
 
     def convolve(self, x: ov.Node, name: str, *, stride: int = 1, groups: int = 1) -> ov.Node:
         """A convolution with its batch normalisation folded in."""
-        tensors = self.tensors
-        weight = tensors[f"{name}.conv.weight"].astype(np.float64)  # [O, I/groups, k, k]
-        variance = tensors[f"{name}.norm.running_var"].astype(np.float64)
-        scale = tensors[f"{name}.norm.weight"] / np.sqrt(variance + _EPSILON)
-        shift = tensors[f"{name}.norm.bias"] - tensors[f"{name}.norm.running_mean"] * scale
+        weight = self.take(f"{name}.conv.weight").astype(np.float64)  # [O, I/groups, k, k]
+        variance = self.take(f"{name}.norm.running_var").astype(np.float64)
+        scale = self.take(f"{name}.norm.weight") / np.sqrt(variance + _EPSILON)
+        shift = self.take(f"{name}.norm.bias") - self.take(f"{name}.norm.running_mean") * scale
         if groups > 1:
             scale = scale.reshape(groups, -1)
             weight = weight.reshape(groups, -1, *weight.shape[1:])  # [G, O/G, I/G, k, k]
@@ -140,7 +153,7 @@ class _Network:
 
     def connect(self, x: ov.Node, name: str) -> ov.Node:
         """A linear layer: [N, inputs] → [N, outputs]."""
-        weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
+        weight, bias = self.take(f"{name}.weight"), self.take(f"{name}.bias")
         # Constants are made here: an array handed to an operation is copied number by number.
         matrix = ops.constant(weight.astype(np.float32))
         y = ops.matmul(x, matrix, transpose_a=False, transpose_b=True)

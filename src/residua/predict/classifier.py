@@ -80,10 +80,9 @@ class Classifier:
         A picture that cannot be used yields a Prediction with ``error`` and ``reason``; it never
         ends the run. Memory does not grow with the number of pictures.
         """
-        if top_k < 1:
-            raise SettingError(f"top_k is {top_k}; it must be 1 or more.")
-        if batch_size is not None and batch_size < 1:
-            raise SettingError(f"batch_size is {batch_size}; it must be 1 or more.")
+        for name, number in (("top_k", top_k), ("batch_size", batch_size)):
+            if number is not None and (not isinstance(number, int) or number < 1):
+                raise SettingError(f"{name} is {number}; it must be a whole number from 1 on.")
         if not 0 <= threshold <= 1:
             raise SettingError(f"threshold is {threshold}; it must lie in 0…1.")
         items = list_items(inputs, allow_urls=allow_urls)

@@ -62,6 +62,8 @@ def _write_csv(predictions: Iterable[Prediction]) -> Iterator[str]:
     for prediction in predictions:
         if prediction.error is not None:
             yield line(prediction.filename, "", "", "", "", prediction.error)
+        elif not prediction.class_ids:
+            yield line(prediction.filename, "", "", "", "", "")
         rows = zip(prediction.class_ids, prediction.scores, prediction.label_names, strict=True)
         for place, (class_id, score, label) in enumerate(rows, 1):
             yield line(prediction.filename, place, class_id, f"{score:.5f}", label, "")
@@ -76,30 +78,30 @@ def print_table(predictions: Iterable[Prediction], console: Console) -> None:
         table = Table(box=None, expand=True, show_header=header, pad_edge=False)
         table.add_column("picture", width=names, no_wrap=True)
         table.add_column("score", width=6, justify="right")
-        table.add_column("", width=10)
+        if bars := console.width >= 72:
+            table.add_column("", width=10)
         table.add_column("class", ratio=1)
         for prediction in part:
-            _add_rows(table, prediction, names)
+            for row in _make_rows(prediction, names):
+                table.add_row(*(row if bars else (*row[:2], row[3])))
         console.print(table)
         header = False
 
 
-def _add_rows(table: Table, prediction: Prediction, width: int) -> None:
+def _make_rows(prediction: Prediction, width: int) -> Iterator[tuple[Text, Text, Text, Text]]:
+    """Yield picture, score, bar and class for each class of one picture."""
     name = _safe(prediction.filename)
     # The end of a path tells pictures apart, so it is the beginning that gives way.
     shown = Text(name if len(name) <= width else f"…{name[1 - width :]}")
+    none = Text("")
     if prediction.error is not None:
         reason = prediction.error.removeprefix(prediction.filename).lstrip(": ")
-        table.add_row(shown, "", "", Text(_safe(reason), style="red"))
-        return
-    if not prediction.class_ids:
-        table.add_row(shown, "", "", Text("no class reaches the threshold", style="dim"))
+        yield shown, none, none, Text(_safe(reason), style="red")
+    elif not prediction.class_ids:
+        yield shown, none, none, Text("no class reaches the threshold", style="dim")
     pairs = zip(prediction.scores, prediction.label_names, strict=True)
     for place, (score, label) in enumerate(pairs):
         style = "bold" if place == 0 else "dim"
-        table.add_row(
-            shown if place == 0 else "",
-            Text(f"{score:.1%}", style=style),
-            Text("█" * round(score * 10), style="green" if place == 0 else "dim green"),
-            Text(label, style=style),
-        )
+        bar = Text("█" * round(score * 10), style="green" if place == 0 else "dim green")
+        picture = shown if place == 0 else none
+        yield picture, Text(f"{score:.1%}", style=style), bar, Text(label, style=style)

@@ -17,11 +17,13 @@ class RunRecord:
     """Writes the lines; with no path it writes nothing."""
 
     def __init__(self, path: Path | None) -> None:
-        """A file at ``path`` is begun anew."""
+        """The lines go to ``PATH.part``, which becomes ``path`` when the run ends well."""
         self.path = path
+        self._file = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8", buffering=1) if path is not None else None
+            self._part = path.with_name(f"{path.name}.part")
+            self._file = self._part.open("w", encoding="utf-8", buffering=1)
 
     def write(self, event: str, **fields: Any) -> None:
         """Write one line. Numbers that JSON lacks (NaN, infinity) become null."""
@@ -38,8 +40,10 @@ class RunRecord:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
+        if self._file is not None and self.path is not None:
             self._file.close()
+            if kind is None:
+                self._part.replace(self.path)
 
 
 def _plain(value: Any) -> Any:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from residua.base.errors import DataError, SettingError
+from residua.base.errors import DataError, SettingError, TrainingError
 from residua.base.machine import describe_machine
 from residua.base.version import __version__
 from residua.bundle.schema import Manifest, Metrics, Provenance
@@ -91,9 +92,20 @@ def train(
         notes = begun.notes + training.notes + _failure_notes(view)
         manifest = _describe(begun, recipe, parts, epochs[-1].metrics, notes)
         tensors = export_tensors(begun.network)
+        _check_finite(tensors)
         bundle = write_bundle(output, manifest, tensors, overwrite=overwrite)
         lines.write("end", bundle=str(output), replaced=len(view.failures))
     return Trained(bundle, epochs, validation.latest, precision, notes)
+
+
+def _check_finite(tensors: dict[str, np.ndarray]) -> None:
+    """Refuse to write weights that a step too large has made infinite or undefined."""
+    broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
+    if broken:
+        raise TrainingError(
+            f"The training diverged: {len(broken)} tensors are not finite, {broken[0]} first.",
+            next_step="Lower the learning rate (--lr), or add a warm-up. No bundle was written.",
+        )
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:

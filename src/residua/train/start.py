@@ -73,10 +73,11 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     given = manifest.preprocess
     short_side = round(given.short_side * size / given.crop_size)
     preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side})
-    head = f"new head for {len(classes)} classes"
-    if kept:
-        head += f", {len(kept)} of them known by name: {', '.join(kept[:5])}"
-        head += "…" if len(kept) > 5 else ""
+    head = (
+        f"the head is its own, for {len(classes)} classes matched by name"
+        if kept
+        else f"new head for {len(classes)} classes"
+    )
     return Start(
         network,
         preprocess,
@@ -115,12 +116,16 @@ def _drop_identity(
 
 
 def _fit_head(network: ResNet, given: Classes, wanted: Classes) -> list[str]:
-    """Replace the head; a class that ``given`` has keeps its row. Returns the names kept.
+    """Replace the head, and return the names of the classes whose rows of it were kept.
 
-    The rows of new classes start at zero, as in BiT (arXiv 1912.11370, section 3.3): the first
-    steps then do not drag the pretrained features after a random classifier.
+    Where all classes are known they keep their rows. Otherwise all start at zero, as in BiT (arXiv
+    1912.11370, section 3.3): the first steps then do not drag the pretrained features after a
+    random classifier. A trained row among rows of zero would win every picture (LOG.md, "heads
+    known in part").
     """
     places = match_classes(given, wanted)
+    if None in places:
+        places = (None,) * len(wanted)
     old = dict(network.head.named_parameters())
     replace_head(network, len(wanted))
     with torch.no_grad():

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from residua.base.errors import SettingError
 from residua.bundle.schema import Architecture
 from residua.zoo.block import BasicBlock, Bottleneck, SplitBottleneck
 from residua.zoo.load import export_tensors, load_tensors
@@ -60,7 +62,12 @@ def create(
     if small_images and row.stem != "3x3":
         changes |= {"stem": "3x3", "stem_widths": (row.stem_widths[-1],)}
     # model_copy does not validate, so the changed row is read afresh.
-    row = Architecture.model_validate(row.model_dump() | changes)
+    try:
+        row = Architecture.model_validate(row.model_dump() | changes)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the options"
+        raise SettingError(f"{row.name} cannot be made so: {place}: {first['msg']}.") from error
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)

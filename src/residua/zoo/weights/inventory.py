@@ -58,6 +58,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "estimated": path is None,
         "licence": entry.licence,
         "source": entry.source,
+        "file_name": entry.file,
         "file": str(path) if path else None,
         "bundle": str(bundle) if bundle else None,
         "urls": list(entry.urls),

@@ -35,6 +35,11 @@ def open_bundle(name_or_path: str | Path, *, architecture: str | None = None) ->
     is no bundle, SettingError where ``architecture`` names another network.
     """
     text = os.fspath(name_or_path)
+    if not text:
+        raise SettingError(
+            "The name of the model is empty.",
+            next_step="Give a name from: residua models, a bundle or a weight file.",
+        )
     path = Path(text).expanduser()
     if path.is_file():
         return _open_file(path, architecture)
