@@ -112,11 +112,11 @@ class WeightsMismatchError(WeightsError):
     """Tensors that do not fit the network; ``differences`` is the table, a line each."""
 
     def __init__(self, problem: str, differences: Sequence[str], *, next_step: str = "") -> None:
-        """Show the first twenty of ``differences``; the attribute keeps them all."""
+        """Show the first forty of ``differences``; the attribute keeps them all."""
         self.differences = tuple(differences)
-        shown = [f"  {line}" for line in self.differences[:20]]
-        if len(self.differences) > 20:
-            shown.append(f"  … and {len(self.differences) - 20} more")
+        shown = [f"  {line}" for line in self.differences[:40]]
+        if len(self.differences) > 40:
+            shown.append(f"  … and {len(self.differences) - 40} more")
         super().__init__("\n".join([problem, *shown]), next_step=next_step)
 
 

@@ -175,8 +175,8 @@ def _preprocess_of(
         first = error.errors(include_url=False, include_input=False)[0]
         place = "".join(f" {part}" for part in first["loc"][:1])
         raise SettingError(
-            f"The preprocessing cannot be so:{place}: {first['msg']}.",
-            next_step="Mean and std need as many values as the pictures have channels.",
+            f"The preprocessing cannot be so{':' if place else ''}{place}: {first['msg']}.",
+            next_step="See: residua weights import --help",
         ) from error
     if preprocess.channels != row.input_channels:
         raise SettingError(

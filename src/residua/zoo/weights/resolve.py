@@ -165,7 +165,9 @@ def import_file(
     if num_classes is not None and (head == "keep" or classes is not None):
         raise SettingError(
             "--num-classes is for a new classifier without names.",
-            next_step="Add --head new, or leave --num-classes out.",
+            next_step="Leave --num-classes out."
+            if classes is not None
+            else "Add --head new, or leave --num-classes out.",
         )
     row = None if model is None else find_architecture(model)
     entry = _claimed_entry(model)

@@ -66,10 +66,10 @@ def convert(
     if differences := list(_differences(arrays, row, found, head=head)):
         raise WeightsMismatchError(
             f"These weights ({found.named.scheme}) do not fit {row.name}: "
-            f"{len(differences)} differences.",
+            f"tensors that differ: {len(differences)}.",
             differences,
-            next_step="Say which network they are of with --architecture NAME"
-            + ("." if head == "new" else ", or take all but the classifier with --head new."),
+            next_step="If they are another network's, name it with --model"
+            + ("." if head == "new" else "; to take all but the classifier, add --head new."),
         )
     return Converted(
         tensors={name: np.ascontiguousarray(arrays[name], np.float32) for name in arrays},
