@@ -15,62 +15,76 @@ if TYPE_CHECKING:
 UNREADABLE = 3  # exit code: done, but some pictures could not be used
 
 
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders (searched recursively), globs, list files (.txt, a path a line), "
+        "https URLs (with --allow-urls), or - for standard input.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A name from `residua models`, a bundle, a weight file."),
+]
+Row = Annotated[
+    str | None, typer.Option(help="The network of a weight file, where its tensors fit several.")
+]
+TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes a picture.")]
+Threshold = Annotated[
+    float, typer.Option(min=0, max=1, help="Leave out classes of a smaller probability.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Pictures a run of the network [default: by engine].")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Csv = Annotated[bool, typer.Option("--csv", help="One CSV row a picture and class.")]
+FormatName = Annotated[
+    str | None,
+    typer.Option(
+        help="table, json, csv, or text (the line that PaddleClas prints) "
+        "[default: table on a terminal, json in a pipe]."
+    ),
+]
+Save = Annotated[
+    str | None,
+    typer.Option(help="Also write the results to this file: .json, .jsonl, .csv or .txt."),
+]
+Engine = Annotated[str, typer.Option(help="auto, openvino or torch.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
+]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="Decode very large photos at full size, slower.")
+]
+MaxBytes = Annotated[int | None, typer.Option(min=1, help="Refuse larger files [default: 64 MB].")]
+MaxPixels = Annotated[
+    int | None, typer.Option(min=1, help="Refuse pictures of more [default: 100 million].")
+]
+AllowUrls = Annotated[
+    bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
+]
+
+
 def predict(
-    images: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders (searched recursively), globs, list files (.txt, a path a line), "
-            "https URLs (with --allow-urls), or - for standard input.",
-            show_default=False,
-        ),
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="A name from `residua models`, a bundle, a weight file."
-        ),
-    ] = "ResNet50_vd_ssld",
-    architecture: Annotated[
-        str | None,
-        typer.Option(help="The network of a weight file, where its tensors fit several."),
-    ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes a picture.")] = 5,
-    threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out classes of a smaller probability.")
-    ] = 0.0,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pictures a run of the network [default: by engine].")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="One CSV row a picture and class.")] = False,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help="table, json, csv, or text (the line that PaddleClas prints) "
-            "[default: table on a terminal, json in a pipe]."
-        ),
-    ] = None,
-    save: Annotated[
-        str | None,
-        typer.Option(help="Also write the results to this file: .json, .jsonl, .csv or .txt."),
-    ] = None,
-    engine: Annotated[str, typer.Option(help="auto, openvino or torch.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
-    ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Decode very large photos at full size, slower.")
-    ] = False,
-    max_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Refuse larger files [default: 64 MB].")
-    ] = None,
-    max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse pictures of more [default: 100 million].")
-    ] = None,
-    allow_urls: Annotated[
-        bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
-    ] = False,
+    images: Images,
+    model: Model = "ResNet50_vd_ssld",
+    architecture: Row = None,
+    top_k: TopK = 5,
+    threshold: Threshold = 0.0,
+    batch_size: BatchSize = None,
+    json: Json = False,
+    csv: Csv = False,
+    format: FormatName = None,
+    save: Save = None,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    threads: Threads = None,
+    exact: Exact = False,
+    max_bytes: MaxBytes = None,
+    max_pixels: MaxPixels = None,
+    allow_urls: AllowUrls = False,
 ) -> None:
     """Predict the classes of pictures.
 
@@ -88,32 +102,33 @@ def predict(
     from residua.base.machine import usable_cores
     from residua.base.progress import progressing
     from residua.predict.classifier import load
-    from residua.predict.writers import print_table, write_lines
 
     form = _choose_format(format, json=json, csv=csv)
     classifier = load(
-        model, architecture=architecture, engine=engine,  # type: ignore[arg-type]  # checked there
-        device=device, threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels),
-        exact=exact,
+        model, architecture=architecture, engine=engine, device=device, exact=exact,
+        threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels),
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
     )
     counts = {"bad": 0, "all": 0}
-    watched: Iterable[Prediction] = _count(
-        progressing(predictions, "predicting", _count_inputs(images)), counts
-    )
-    if save is not None:
-        watched = _save(watched, save)
+    watched = _count(progressing(predictions, "predicting", _count_inputs(images)), counts)
+    _show(watched if save is None else _save(watched, save), form)
+    _conclude(counts)
+
+
+def _show(predictions: "Iterable[Prediction]", form: "Format") -> None:
+    """Print the predictions as they come."""
+    from residua.predict.writers import print_table, write_lines
+
     if form == "table":
         from rich.console import Console
 
-        print_table(watched, Console())
-    else:
-        for line in write_lines(watched, form):
-            sys.stdout.write(line)
-        sys.stdout.flush()
-    _conclude(counts)
+        print_table(predictions, Console())
+        return
+    for line in write_lines(predictions, form):
+        sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 def _limit(max_bytes: int | None, max_pixels: int | None) -> "Limits":

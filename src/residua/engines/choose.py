@@ -7,7 +7,7 @@ from typing import Literal
 from residua.base.errors import MissingExtraError, SettingError, UnknownNameError
 from residua.base.machine import has_nvidia_gpu
 from residua.bundle.store import Bundle
-from residua.engines.engine import ENGINES, Engine, EngineName
+from residua.engines.engine import ENGINES, Engine
 
 Device = Literal["auto", "cpu", "cuda"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
@@ -16,7 +16,7 @@ DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
 def open_engine(
     bundle: Bundle,
     *,
-    engine: EngineName = "auto",
+    engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
 ) -> Engine:

@@ -1,11 +1,10 @@
 """What every engine offers, and how one is asked for."""
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-EngineName = Literal["auto", "openvino", "torch"]
-ENGINES: tuple[EngineName, ...] = ("auto", "openvino", "torch")
+ENGINES = ("auto", "openvino", "torch")
 
 
 @runtime_checkable

@@ -11,7 +11,6 @@ from residua.base.errors import ImageError, SettingError
 from residua.bundle.schema import Classes, Manifest
 from residua.bundle.store import Bundle
 from residua.engines.choose import open_engine
-from residua.engines.engine import EngineName
 from residua.pixels.limits import DEFAULT_LIMITS, Limits
 from residua.pixels.prepare import prepare, prepare_image, prepare_pixels
 from residua.predict.inputs import Item, list_items
@@ -27,7 +26,7 @@ class Classifier:
         self,
         bundle: Bundle,
         *,
-        engine: EngineName = "auto",
+        engine: str = "auto",
         device: str = "auto",
         threads: int | None = None,
         limits: Limits = DEFAULT_LIMITS,
@@ -118,7 +117,7 @@ def load(
     name_or_path: str | Path,
     *,
     architecture: str | None = None,
-    engine: EngineName = "auto",
+    engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
