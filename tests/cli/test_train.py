@@ -50,7 +50,7 @@ def test_options_reach_the_recipe(shapes, tmp_path):
     recipe = read_bundle(output).manifest.recipe
     assert recipe["optimiser"]["lr"] == 0.02
     assert recipe["optimiser"]["weight_decay"] == 0.001
-    assert recipe["augment"]["mixup"] == 0.3
+    assert recipe["augment"]["mix"]["mixup"] == 0.3
     assert recipe["loss"]["label_smoothing"] == 0.1
     assert recipe["loop"] == {"epochs": 1, "batch_size": 8, "seed": 5, "log_every": 20}
     assert recipe["data"] == {"val_fraction": 0.4, "split_seed": 0}

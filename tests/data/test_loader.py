@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from residua.base.errors import ImageDamagedError
-from residua.data.loader import batches
+from residua.data.loader import batches, cut
 
 _SHAPE = (2, 2, 3)
 
@@ -23,31 +23,27 @@ def _fill(index, out):
 def test_batches_come_in_order_whatever_the_threads(threads, ahead):
     order = np.random.default_rng(0).permutation(50)
     seen = []
-    for batch in batches(_fill, order, batch_size=12, shape=_SHAPE, threads=threads, ahead=ahead):
+    for batch in batches(_fill, cut(order, 12), shape=_SHAPE, threads=threads, ahead=ahead):
         assert batch.images.shape == (len(batch.indices), *_SHAPE)
         assert (batch.images == batch.indices[:, None, None, None]).all()
         seen += batch.indices.tolist()
     assert seen == order.tolist()
 
 
-def test_the_last_batch_is_short_or_dropped():
-    def sizes(**options):
-        loading = batches(_fill, np.arange(10), batch_size=4, shape=_SHAPE, **options)
-        return [len(batch.indices) for batch in loading]
-
-    assert sizes() == [4, 4, 2]
-    assert sizes(drop_last=True) == [4, 4]
+def test_the_last_batch_may_be_short():
+    loading = batches(_fill, cut(np.arange(10), 4), shape=_SHAPE)
+    assert [len(batch.indices) for batch in loading] == [4, 4, 2]
 
 
 def test_the_state_is_the_number_of_the_batch():
     order = np.arange(20)
-    every = [b.indices.tolist() for b in batches(_fill, order, batch_size=3, shape=_SHAPE)]
-    rest = [b.indices.tolist() for b in batches(_fill, order, batch_size=3, shape=_SHAPE, start=4)]
+    every = [b.indices.tolist() for b in batches(_fill, cut(order, 3), shape=_SHAPE)]
+    rest = [b.indices.tolist() for b in batches(_fill, cut(order, 3), shape=_SHAPE, start=4)]
     assert rest == every[4:]
 
 
 def test_a_batch_holds_until_the_next_is_asked_for():
-    for batch in batches(_fill, np.arange(40), batch_size=4, shape=_SHAPE, threads=4):
+    for batch in batches(_fill, cut(np.arange(40), 4), shape=_SHAPE, threads=4):
         before = batch.images.copy()
         time.sleep(0.02)
         np.testing.assert_array_equal(batch.images, before)
@@ -62,7 +58,7 @@ def test_memory_is_bounded():
             started.append(index)
         out[...] = 0
 
-    loading = batches(fill, np.arange(100), batch_size=2, shape=_SHAPE, ahead=2)
+    loading = batches(fill, cut(np.arange(100), 2), shape=_SHAPE, ahead=2)
     next(loading)
     time.sleep(0.1)
     assert max(started) < 6  # the batch in hand and two ahead
@@ -77,7 +73,7 @@ def test_a_bad_picture_is_reported_with_its_reason():
             raise PermissionError("5.jpg: permission denied")
         out[...] = index
 
-    (batch,) = batches(fill, np.arange(8)[::-1], batch_size=8, shape=_SHAPE)
+    (batch,) = batches(fill, cut(np.arange(8)[::-1], 8), shape=_SHAPE)
     assert batch.indices.tolist() == [7, 6, 4, 2, 1, 0]
     assert batch.images[:, 0, 0, 0].tolist() == [7, 6, 4, 2, 1, 0]
     assert [(f.index, f.reason) for f in batch.failures] == [(3, "damaged"), (5, "unreadable")]
@@ -89,16 +85,16 @@ def test_a_defect_is_not_hidden():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        list(batches(fill, np.arange(4), batch_size=2, shape=_SHAPE))
+        list(batches(fill, cut(np.arange(4), 2), shape=_SHAPE))
 
 
 def test_leaving_early_ends_the_threads():
     before = threading.active_count()
-    loading = batches(_fill, np.arange(100), batch_size=4, shape=_SHAPE, threads=3)
+    loading = batches(_fill, cut(np.arange(100), 4), shape=_SHAPE, threads=3)
     next(loading)
     loading.close()
     assert threading.active_count() == before
 
 
 def test_nothing_gives_no_batch():
-    assert list(batches(_fill, np.arange(0), batch_size=4, shape=_SHAPE)) == []
+    assert list(batches(_fill, cut(np.arange(0), 4), shape=_SHAPE)) == []

@@ -3,8 +3,8 @@
 import pytest
 
 from residua.base.errors import SettingError, UnknownNameError
-from residua.train.presets import change, fine_tune, from_scratch
-from residua.train.recipe import read_recipe
+from residua.train.presets import fine_tune, from_scratch
+from residua.train.recipe_file import change, read_recipe
 
 _SMALLEST = {"model": {"name": "ResNet18"}, "optimiser": {"lr": 0.1}, "loop": {"epochs": 3}}
 
@@ -39,8 +39,8 @@ def test_unknown_keys_are_refused_with_the_nearest(content, given, first):
         ({"optimiser": {"lr": -1}}, r"optimiser\.lr: .*given: -1"),
         ({"loop": {"epochs": 0}}, r"loop\.epochs"),
         ({"loop": {"epochs": 3, "batch_size": 1}}, r"loop\.batch_size"),
-        ({"augment": {"crop_scale": [0.5, 0.2]}}, "crop_scale must rise"),
-        ({"augment": {"crop_ratio": [0, 1]}}, "crop_ratio must rise"),
+        ({"augment": {"crop": {"scale": [0.5, 0.2]}}}, "scale must rise"),
+        ({"augment": {"crop": {"ratio": [0, 1]}}}, "ratio must rise"),
         ({"schedule": {"warmup_epochs": 3}}, "leaves nothing of 3"),
         ({"precision": {"compute": "fp8"}}, r"precision\.compute"),
         ({"loop": 3}, "loop"),
@@ -53,10 +53,10 @@ def test_senseless_values_are_refused_by_name(change_, message):
 
 def test_change_replaces_single_values_and_skips_none():
     recipe = change(
-        from_scratch("ResNet18", epochs=10), {"optimiser.lr": 0.5, "augment.mixup": None}
+        from_scratch("ResNet18", epochs=10), {"optimiser.lr": 0.5, "augment.mix.mixup": None}
     )
     assert recipe.optimiser.lr == 0.5
-    assert recipe == change(recipe, {"augment.mixup": None})
+    assert recipe == change(recipe, {"augment.mix.mixup": None})
 
 
 def test_change_refuses_unknown_keys():

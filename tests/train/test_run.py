@@ -14,7 +14,8 @@ from residua.data.view import EvaluationView
 from residua.evaluate.run import evaluate
 from residua.evaluate.validation import Validation
 from residua.predict.classifier import Classifier
-from residua.train.presets import change, from_scratch
+from residua.train.presets import from_scratch
+from residua.train.recipe_file import change
 from residua.train.run import train
 
 _EVENTS = ["start", "step", "step", "epoch", "end"]
@@ -24,7 +25,7 @@ def _recipe(**changes):
     recipe = from_scratch("ResNet18_vd", epochs=6, batch_size=16, image_size=24)
     values = {
         "model.widths": (8, 8, 16, 16), "model.stem_width": 8, "optimiser.lr": 0.1,
-        "augment.crop_scale": (0.7, 1.0), "schedule.warmup_epochs": 0.5,
+        "augment.crop.scale": (0.7, 1.0), "schedule.warmup_epochs": 0.5,
     }  # fmt: skip
     return change(recipe, values | changes)
 
@@ -99,7 +100,7 @@ def test_one_answer_also_where_the_network_is_often_wrong(parts, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_weights(parts, tmp_path):
-    recipe = _recipe(**{"loop.epochs": 1, "augment.mixup": 0.2, "model.drop_path": 0.1})
+    recipe = _recipe(**{"loop.epochs": 1, "augment.mix.mixup": 0.2, "model.drop_path": 0.1})
     weights = []
     for number in range(2):
         torch.manual_seed(number)  # what went before must not matter
@@ -189,7 +190,7 @@ def test_one_class_teaches_nothing(tmp_path):
 
 
 def test_mixup_and_smoothing_learn_too(parts, tmp_path):
-    recipe = _recipe(**{"augment.mixup": 0.2, "loss.label_smoothing": 0.1, "loop.epochs": 8})
+    recipe = _recipe(**{"augment.mix.mixup": 0.2, "loss.label_smoothing": 0.1, "loop.epochs": 8})
     trained = train(recipe, parts, output=tmp_path / "x.bundle")
     assert trained.metrics.top1 > 0.9
 

@@ -30,7 +30,7 @@ def test_piecewise_is_that_of_torch():
     expected = _torch_curve(
         lambda optimiser: torch.optim.lr_scheduler.MultiStepLR(optimiser, [30, 60, 90]), 120
     )
-    part = SchedulePart(curve="piecewise", milestones=(30, 60, 90))
+    part = SchedulePart(curve="multistep", milestones=(30, 60, 90))
     assert [rate_factor(part, epoch, 120) for epoch in range(120)] == pytest.approx(expected)
 
 

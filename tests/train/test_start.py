@@ -8,7 +8,8 @@ from making import make_network
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Manifest, Preprocess, Provenance
 from residua.bundle.store import write_bundle
-from residua.train.presets import change, fine_tune, from_scratch
+from residua.train.presets import fine_tune, from_scratch
+from residua.train.recipe_file import change
 from residua.train.start import start
 from residua.zoo.load import export_tensors
 from residua.zoo.load import make_network as build

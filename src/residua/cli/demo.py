@@ -62,20 +62,14 @@ def make_recipe(*, seed: int, epochs: int) -> "Recipe":
 
     The digits are 8x8, so larger crops cost more and show no more.
     """
-    from residua.train.recipe import (
-        AugmentPart,
-        LoopPart,
-        ModelPart,
-        OptimiserPart,
-        Recipe,
-        SchedulePart,
-    )
+    from residua.data.settings import AugmentPart, CropPart
+    from residua.train.recipe import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
 
     return Recipe(
         model=ModelPart(
             name="ResNet18_vd", small_images=True, widths=(16, 32, 64, 128), stem_width=16
         ),
-        augment=AugmentPart(image_size=16, crop_scale=(0.6, 1.0), flip=0.0),
+        augment=AugmentPart(image_size=16, crop=CropPart(scale=(0.6, 1.0)), flip=0.0),
         optimiser=OptimiserPart(lr=0.1),
         schedule=SchedulePart(warmup_epochs=epochs / 10),
         loop=LoopPart(epochs=epochs, batch_size=64, seed=seed),

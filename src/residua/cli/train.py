@@ -64,7 +64,8 @@ def train(
     NAME.training.jsonl.
     """
     from residua.base.errors import SettingError
-    from residua.train.presets import change, fine_tune, from_scratch
+    from residua.train.presets import fine_tune, from_scratch
+    from residua.train.recipe_file import change
 
     if not (model or pretrained):
         raise SettingError(
@@ -82,7 +83,7 @@ def train(
         )
     changes = {
         "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
-        "schedule.warmup_epochs": warmup_epochs, "augment.mixup": mixup,
+        "schedule.warmup_epochs": warmup_epochs, "augment.mix.mixup": mixup,
         "loss.label_smoothing": label_smoothing, "precision.compute": precision,
         "loop.seed": seed, "data.val_fraction": val_fraction,
     }  # fmt: skip

@@ -28,6 +28,14 @@ class Purpose(IntEnum):
     CROP = 1
     FLIP = 2
     MIX = 3
+    POLICY = 4
+    JITTER = 5
+    LIGHTING = 6
+    INTERPOLATION = 7
+    ERASE = 8
+    MIX_BOX = 9
+    DROP_PATH = 10
+    SAMPLE = 11
 
 
 def scramble(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -1,12 +1,12 @@
 """Batches from threads: pictures are decoded into preallocated arrays, ahead of the consumer.
 
-A batch is a pure function of (order, batch size, number of the batch), so the state of a loader is
+A batch is a pure function of its positions, so the state of a loader is
 one integer and the number of threads changes nothing. Memory is bounded: ``ahead + 1`` batches,
 filled in turn. The decoders release the interpreter lock, so threads suffice.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -45,25 +45,20 @@ class Batch:
 
 def batches(
     fill: Fill,
-    order: NDArray[np.int64],
+    pieces: Sequence[NDArray[np.int64]],
     *,
-    batch_size: int,
     shape: tuple[int, int, int],
     threads: int | None = None,
     ahead: int = 2,
-    drop_last: bool = False,
     start: int = 0,
 ) -> Generator[Batch]:
-    """Yield the batches of ``order`` from number ``start`` on.
+    """Yield the batches of ``pieces``, the positions of each, from number ``start`` on.
 
     ``fill(index, out)`` writes picture ``index`` into ``out`` (uint8 of ``shape``, H x W x C) and
     is called from ``threads`` threads (None: one a core). An ImageError or OSError that it raises
     makes the picture a Failure of its batch; any other exception ends the iteration.
     """
-    pieces = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    if drop_last and pieces and len(pieces[-1]) < batch_size:
-        pieces.pop()
-    rows = min(batch_size, len(order))
+    rows = max((len(piece) for piece in pieces), default=0)
     buffers = [np.empty((rows, *shape), dtype=np.uint8) for _ in range(ahead + 1)]
     waiting: deque[list[Future[list[Failure]]]] = deque()
     pool = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="residua-load")
@@ -79,6 +74,11 @@ def batches(
             yield _assemble(pieces[number], buffers[number % len(buffers)], failures)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Cut ``order`` into batches; the last may be shorter."""
+    return [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
 
 
 def _submit(

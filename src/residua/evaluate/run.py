@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from residua.base.errors import DataError
 from residua.base.progress import progressing
 from residua.bundle.schema import Metrics
-from residua.data.loader import Batch, Failure, batches
+from residua.data.loader import Batch, Failure, batches, cut
 from residua.data.view import EvaluationView
 from residua.evaluate.metrics import Tally
 
@@ -50,7 +50,7 @@ def evaluate(
     tally = Tally(len(source.classes))
     failures: list[Failure] = []
     order = np.arange(len(source), dtype=np.int64)
-    loading = batches(view.fill, order, batch_size=batch_size, shape=view.shape, threads=threads)
+    loading = batches(view.fill, cut(order, batch_size), shape=view.shape, threads=threads)
     with closing(loading):
         for batch in _showing(loading, len(source), wanted=show_progress):
             failures += batch.failures

@@ -17,7 +17,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format, get_total_norm
 
 from residua.base.errors import TrainingError
 from residua.bundle.schema import Metrics
-from residua.data.loader import batches
+from residua.data.loader import batches, cut
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
 from residua.pixels.graph import Normalize
@@ -65,7 +65,7 @@ def fit(
         meter = Meter(device)
         order = epoch_order(len(view.source), seed=loop.seed, epoch=epoch)
         fill = partial(view.fill, epoch)
-        loading = batches(fill, order, batch_size=size, shape=view.shape, drop_last=True)
+        loading = batches(fill, cut(order, size)[:steps], shape=view.shape)
         with closing(loading):
             for step, batch in enumerate(loading):
                 # Every step: rate, forward, loss, backward; the update comes last.

@@ -37,7 +37,9 @@ def choose_device(wanted: str = "auto") -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+def choose_precision(
+    wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device
+) -> Precision:
     """Return the format to train in; "auto" takes bf16 where the hardware multiplies in it.
 
     Raises SettingError where bf16 is asked of a device that would only emulate it.

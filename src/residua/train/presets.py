@@ -1,18 +1,7 @@
-"""Recipes as functions: each returns a whole, typed recipe; ``change`` replaces single values."""
+"""Recipes as functions: each returns a whole, typed recipe."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from residua.base.errors import UnknownNameError
-from residua.train.recipe import (
-    AugmentPart,
-    LoopPart,
-    ModelPart,
-    OptimiserPart,
-    Recipe,
-    SchedulePart,
-    read_recipe,
-)
+from residua.data.settings import AugmentPart, CropPart
+from residua.train.recipe import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
 
 # Up to this size the stem keeps the resolution; a stem of stride 4 would leave nothing to see.
 _SMALL = 64
@@ -25,9 +14,10 @@ def from_scratch(model: str, *, epochs: int, batch_size: int = 64, image_size: i
     warm-up is a tenth of the run, five epochs at most.
     """
     small = image_size <= _SMALL
+    crop = CropPart(scale=(0.35 if small else 0.08, 1.0))
     return Recipe(
         model=ModelPart(name=model, small_images=small),
-        augment=AugmentPart(image_size=image_size, crop_scale=(0.35 if small else 0.08, 1.0)),
+        augment=AugmentPart(image_size=image_size, crop=crop),
         optimiser=OptimiserPart(lr=0.1 * batch_size / 256),
         schedule=SchedulePart(warmup_epochs=min(5.0, epochs / 10)),
         loop=LoopPart(epochs=epochs, batch_size=batch_size),
@@ -45,24 +35,8 @@ def fine_tune(
     """
     return Recipe(
         model=ModelPart(name=model, pretrained=pretrained),
-        augment=AugmentPart(image_size=image_size, crop_scale=(0.35, 1.0)),
+        augment=AugmentPart(image_size=image_size, crop=CropPart(scale=(0.35, 1.0))),
         optimiser=OptimiserPart(lr=0.01 * batch_size / 32),
         schedule=SchedulePart(warmup_epochs=min(1.0, epochs / 10)),
         loop=LoopPart(epochs=epochs, batch_size=batch_size),
     )
-
-
-def change(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """Return ``recipe`` with single values replaced; None leaves a value as it is.
-
-    Keys are dotted, as in ``{"optimiser.lr": 0.05}``. Raises UnknownNameError with the nearest key.
-    """
-    content = recipe.model_dump()
-    known = [f"{part}.{key}" for part, fields in content.items() for key in fields]
-    for dotted, value in values.items():
-        if dotted not in known:
-            raise UnknownNameError("recipe key", dotted, known)
-        part, key = dotted.split(".", 1)
-        if value is not None:
-            content[part][key] = value
-    return read_recipe(content)

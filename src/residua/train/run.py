@@ -73,7 +73,7 @@ def train(
     begun = start(recipe, training.classes)
     display.say(begun.notes[0])
     display.say(f"Computing in {precision.reason}.")
-    rule = CropRule(recipe.augment.crop_scale, recipe.augment.crop_ratio, recipe.augment.flip)
+    rule = CropRule(recipe.augment.crop.scale, recipe.augment.crop.ratio, recipe.augment.flip)
     view = TrainingView(
         training, begun.preprocess, rule, seed=recipe.loop.seed, cache=PixelCache(cache_bytes)
     )

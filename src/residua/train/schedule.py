@@ -14,7 +14,7 @@ def rate_factor(schedule: SchedulePart, epoch: float, epochs: int) -> float:
     warmup = min(schedule.warmup_epochs, epochs)
     if epoch < warmup:
         return epoch / warmup
-    if schedule.curve == "piecewise":
+    if schedule.curve == "multistep":
         passed = sum(epoch >= milestone for milestone in schedule.milestones)
         return float(schedule.gamma**passed)
     progress = (epoch - warmup) / (epochs - warmup) if epochs > warmup else 1.0

@@ -25,8 +25,8 @@ def run_backward(
     ``images`` is uint8 [N, H, W, C] and ``labels`` int64 [N], both on the device of the network.
     """
     pictures, targets = normalize(images), labels  # [N, C, H, W]
-    if recipe.augment.mixup > 0:
-        share = draw_share(recipe.augment.mixup, seed=recipe.loop.seed, epoch=epoch, step=step)
+    if recipe.augment.mix.mixup > 0:
+        share = draw_share(recipe.augment.mix.mixup, seed=recipe.loop.seed, epoch=epoch, step=step)
         soft = one_hot(labels, network.row.num_classes)
         pictures, targets = mix(pictures, soft, share)
     with precision.computing():

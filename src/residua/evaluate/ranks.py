@@ -1,0 +1,83 @@
+"""The processes of a run: who am I, how many are we, and how we tell each other things.
+
+``torchrun --nproc-per-node N -m residua train …`` starts N processes; a plain start is one. All
+code below takes ``Ranks`` and works for one process without torch.distributed.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+_TIMEOUT = dt.timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process's number ``rank`` of ``world``, and its number on this machine."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and speaks to the user."""
+        return self.rank == 0
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the picklable ``value`` of every process, in the order of their numbers."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        distributed.all_gather_object(values, value)
+        return values
+
+    def share(self, value: Any) -> Any:
+        """Return the ``value`` of the first process to all."""
+        if self.world == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def add(self, tensor: Tensor) -> Tensor:
+        """Add up ``tensor`` over all processes, in place, and return it."""
+        if self.world > 1:
+            distributed.all_reduce(tensor)
+        return tensor
+
+    def copy_from_first(self, tensors: list[Tensor]) -> None:
+        """Overwrite ``tensors`` with those of the first process."""
+        if self.world > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, src=0)
+
+
+SINGLE = Ranks()
+
+
+@contextmanager
+def joining(device: str = "auto") -> Iterator[Ranks]:
+    """Join the other processes that torchrun started, if it did, for the length of the block.
+
+    Talks through NCCL on GPUs, one a process, and through gloo on processors.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1 and "RANK" not in os.environ:
+        yield SINGLE
+        return
+    ranks = Ranks(int(os.environ["RANK"]), world, int(os.environ.get("LOCAL_RANK", "0")))
+    gpu = device != "cpu" and torch.cuda.is_available()
+    if gpu:
+        torch.cuda.set_device(ranks.local_rank)
+    distributed.init_process_group("nccl" if gpu else "gloo", timeout=_TIMEOUT)
+    try:
+        yield ranks
+    finally:
+        distributed.destroy_process_group()
