@@ -14,8 +14,16 @@ from residua.base.errors import (
     BundleVersionError,
     SettingError,
 )
-from residua.bundle.schema import Architecture, Classes, Manifest, Preprocess, Provenance
-from residua.bundle.store import MANIFEST, WEIGHTS, read_bundle, write_bundle
+from residua.bundle.schema import (
+    SCHEMA_VERSION,
+    Architecture,
+    Calibration,
+    Classes,
+    Manifest,
+    Preprocess,
+    Provenance,
+)
+from residua.bundle.store import MANIFEST, WEIGHTS, amend_bundle, read_bundle, write_bundle
 
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.float32)}
 
@@ -132,6 +140,45 @@ def test_an_existing_path_is_not_overwritten_unasked(path, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(SettingError, match="is no bundle"):
         write_bundle(tmp_path / "folder", make_manifest(), TENSORS, overwrite=True)
+
+
+def test_a_bundle_of_the_first_schema_is_read(path):
+    old = {"source": "measured", "data": "x", "top1": 0.5, "per_class": {"cat": 0.5}}
+    edit(path, schema_version=1, calibration={"temperature": 1.5}, metrics=[old])
+    manifest = read_bundle(path).manifest
+    assert manifest.schema_version == SCHEMA_VERSION
+    assert manifest.calibration == Calibration(temperature=1.5)
+    assert (manifest.metrics[0].top1, manifest.metrics[0].ece) == (0.5, None)
+
+
+def test_fields_are_amended_in_place(path):
+    before = (path / WEIGHTS).stat()
+    amended = amend_bundle(read_bundle(path), {"calibration": Calibration(temperature=2.0)})
+    assert read_bundle(path).manifest == amended.manifest
+    assert amended.manifest.calibration.temperature == 2
+    amended.verify()
+    assert (path / WEIGHTS).stat().st_ino == before.st_ino
+    assert sorted(file.name for file in path.iterdir()) == [MANIFEST, WEIGHTS]
+
+
+def test_fields_are_amended_in_a_copy(path, tmp_path):
+    text = (path / MANIFEST).read_text()
+    changes = {"calibration": Calibration(temperature=2.0)}
+    copy = amend_bundle(read_bundle(path), changes, output=tmp_path / "y.bundle")
+    assert copy.manifest.calibration.temperature == 2
+    assert np.array_equal(read_bundle(copy.path).tensors()["a"], TENSORS["a"])
+    assert (path / MANIFEST).read_text() == text
+    with pytest.raises(SettingError, match="exists"):
+        amend_bundle(read_bundle(path), changes, output=tmp_path / "y.bundle")
+
+
+def test_what_exports_hold_is_not_amended_under_them(path):
+    export = {"format": "onnx", "precision": "float32", "files": [], "parity": {}}
+    edit(path, exports={"onnx": export})
+    bundle = read_bundle(path)
+    with pytest.raises(SettingError, match=r"calibration as they are: onnx[\s\S]*--output"):
+        amend_bundle(bundle, {"calibration": Calibration(temperature=2.0)})
+    assert read_bundle(path).manifest.calibration.temperature == 1
 
 
 WRITE_FOR_EVER = """

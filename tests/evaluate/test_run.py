@@ -1,15 +1,18 @@
 """Evaluation counts each picture once, and says what it could not count."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data.shapes import write_shapes
+from evaluate.together import run_together
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes, Preprocess
 from residua.data.folder import read_folder
 from residua.data.view import EvaluationView
+from residua.evaluate.ranks import SINGLE
 from residua.evaluate.run import evaluate
 from residua.evaluate.table import as_record, render
 
@@ -96,8 +99,11 @@ def test_the_table_shows_the_weakest_first(root):
     assert "21 pictures of 3 classes, 16 pixels" in text[0]
     assert "top-3" in text[2]
     assert "100.00%" in text[2]
-    shares = [float(line.split()[-1].rstrip("%")) for line in text[6:9]]
+    start = next(number for number, line in enumerate(text) if "accuracy" in line) + 1
+    shares = [float(line.split()[3].rstrip("%")) for line in text[start : start + 3]]
     assert shares == sorted(shares)
+    assert shares[0] < 100
+    assert any("taken for" in line for line in text)
 
 
 def test_the_record_is_json(root):
@@ -107,9 +113,82 @@ def test_the_record_is_json(root):
     assert record["top1"] == 1
     assert record["images"] == 21
     assert [row["class"] for row in record["per_class"]] == ["disc", "frame", "stripe"]
+    assert record["confusion"] == [[7, 0, 0], [0, 7, 0], [0, 0, 7]]
+    assert sum(row["answers"] for row in record["reliability"]) == 21
 
 
 def test_classes_of_one_name_are_told_apart_by_id(root):
     classes = Classes(names=("x", "x", "stripe"), ids=("disc", "frame", "stripe"))
     result = evaluate(_ByColour(), EvaluationView(read_folder(root, classes), _PREPROCESS))
     assert result.metrics.per_class == {"disc": 1, "frame": 1, "stripe": 1}
+
+
+@pytest.mark.parametrize("world", [2, 3, 25])
+def test_every_process_gets_the_figures_of_one(root, world):
+    """Of 21 pictures, one of them unreadable; with 25 processes some have none."""
+    (root / "frame" / "002.png").write_bytes(b"no picture")
+    source = read_folder(root)
+
+    def work(ranks):
+        network = _ByColour()
+        view = EvaluationView(source, _PREPROCESS)
+        result = evaluate(network, view, batch_size=4, ranks=ranks, keep_probabilities=True)
+        return result, network.images
+
+    alone, seen = work(SINGLE)
+    results = run_together(world, work)
+    assert sum(images for _, images in results) == seen == 20
+    for result, _ in results:
+        assert result.metrics == alone.metrics.model_copy(update={"loss": result.metrics.loss})
+        assert result.metrics.loss == pytest.approx(alone.metrics.loss, rel=1e-12)
+        assert result.metrics == results[0][0].metrics
+        assert result.failures == alone.failures
+        np.testing.assert_array_equal(result.tally.confusion, alone.tally.confusion)
+        np.testing.assert_array_equal(result.scores.indices, alone.scores.indices)
+        np.testing.assert_array_equal(result.scores.probabilities, alone.scores.probabilities)
+
+
+def test_scores_are_kept_when_asked_for(root):
+    view = EvaluationView(read_folder(root), _PREPROCESS)
+    assert evaluate(_ByColour(), view).scores is None
+    scores = evaluate(_ByColour(), view, batch_size=5, keep_probabilities=True).scores
+    assert scores.indices.tolist() == list(range(21))
+    assert scores.right(view.source).all()
+    assert scores.probabilities.dtype == np.float32
+
+
+def _several(source):
+    """The same pictures, each of its class and the one after it."""
+    own = source.labels[:, None] == np.arange(3)
+    return replace(source, labels=own | np.roll(own, 1, axis=1))
+
+
+def test_multi_label_pictures_are_counted_class_by_class(root):
+    source = _several(read_folder(root))
+    view = EvaluationView(source, _PREPROCESS)
+    result = evaluate(_ByColour(), view, batch_size=4)
+    metrics = result.metrics
+    assert (metrics.top1, metrics.top5) == (None, None)
+    assert result.counts.applying.tolist() == [14, 14, 14]
+    # The network is sure of the first class of each picture and denies the second.
+    assert (metrics.recall, metrics.precision, metrics.exact) == (0.5, 1.0, 0.0)
+    assert metrics.micro_f1 == pytest.approx(2 / 3)
+    assert set(metrics.per_class) == {"disc", "frame", "stripe"}
+    assert metrics.map == pytest.approx(np.mean(list(metrics.per_class.values())))
+    with pytest.raises(TypeError, match="multi-label"):
+        _ = result.tally
+    text, record = render(result, source), as_record(result, source)
+    assert "mAP" in text
+    assert "top-1" not in text
+    assert "confusion" not in json.loads(json.dumps(record))
+    assert record["per_class"][0]["average_precision"] == metrics.per_class["disc"]
+    shared = run_together(3, lambda ranks: evaluate(_ByColour(), view, ranks=ranks).metrics)
+    assert shared == [metrics] * 3
+
+
+def test_networks_and_labels_of_different_kinds_are_refused(root):
+    source = read_folder(root)
+    with pytest.raises(DataError, match="answers any number of classes"):
+        evaluate(_ByColour(), EvaluationView(source, _PREPROCESS), multi_label=True)
+    with pytest.raises(DataError, match="labelled with any number"):
+        evaluate(_ByColour(), EvaluationView(_several(source), _PREPROCESS), multi_label=False)

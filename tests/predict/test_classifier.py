@@ -10,6 +10,8 @@ from PIL import Image
 import residua
 from making import make_bundle, save_noise
 from residua.base.errors import ResiduaError, SettingError
+from residua.bundle.schema import Calibration
+from residua.bundle.store import Bundle
 from residua.pixels.limits import Limits
 
 WIDTHS = (16, 16, 32, 32)
@@ -193,3 +195,43 @@ def test_orientation_counts_for_every_kind_of_input(classifier, tmp_path):
     answers = list(classifier.predict([upright, buffer.getvalue(), turned]))
     for answer in answers[1:]:
         assert answer.scores == pytest.approx(answers[0].scores, abs=1e-6)
+
+
+def _changed(bundle, **changes):
+    """The bundle with another manifest, as it would be read from disk."""
+    return Bundle(bundle.path, bundle.manifest.model_copy(update=changes))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_the_temperature_of_the_bundle_softens_predictions(bundle, photos, engine):
+    softer = _changed(bundle, calibration=Calibration(temperature=3.0))
+    plain, softened = (
+        list(residua.Classifier(b, engine=engine).predict(photos)) for b in (bundle, softer)
+    )
+    for before, after in zip(plain, softened, strict=True):
+        assert before.class_ids == after.class_ids
+        powers = np.array(before.scores) ** (1 / 3)  # softmax(z / T) is p^(1/T), normalised
+        assert after.scores == pytest.approx(powers / powers.sum(), abs=1e-5)
+        assert after.scores[0] < before.scores[0] - 1e-3
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_a_multi_label_classifier_answers_all_classes_above_the_threshold(bundle, photos, engine):
+    several = residua.Classifier(_changed(bundle, task="multi-label"), engine=engine)
+    everything = list(several.predict(photos, threshold=0.0))
+    assert all(len(answer.class_ids) == 5 for answer in everything)
+    assert any(abs(sum(answer.scores) - 1) > 0.1 for answer in everything)
+    answers = list(several.predict(photos))
+    expected = [[s for s in answer.scores if s >= 0.5] for answer in everything]
+    assert [answer.scores for answer in answers] == [pytest.approx(row) for row in expected]
+    counts = {len(row) for row in expected}
+    assert counts != {5}
+    assert max(counts) > 0
+    (first, *_) = several.predict(photos, threshold=0.0, top_k=2)
+    assert len(first.class_ids) == 2
+
+
+def test_a_single_label_classifier_answers_five_classes(tmp_path, photos):
+    many = make_bundle(tmp_path / "many.bundle", widths=WIDTHS, num_classes=8)
+    (first, *_) = residua.load(many.path).predict(photos)
+    assert len(first.class_ids) == 5

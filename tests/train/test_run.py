@@ -1,6 +1,7 @@
 """Whole runs on coloured shapes: they learn, repeat, and leave a bundle or nothing."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from residua.base.errors import DataError, SettingError, TrainingError
 from residua.bundle.store import read_bundle
 from residua.data.folder import Parts, read_folder, read_parts
 from residua.data.view import EvaluationView
+from residua.engines.choose import open_engine
 from residua.evaluate.run import evaluate
 from residua.evaluate.validation import Validation
 from residua.predict.classifier import Classifier
+from residua.train import checkpoint
+from residua.train.display import Display
 from residua.train.presets import from_scratch
-from residua.train.recipe_file import change
+from residua.train.recipe_file import change, read_recipe_file
 from residua.train.run import train
 
 _EVENTS = ["start", "step", "step", "epoch", "end"]
@@ -114,14 +118,68 @@ def test_the_same_seed_gives_the_same_weights(parts, tmp_path):
 
 
 def test_the_record_tells_the_run(parts, tmp_path):
-    record = tmp_path / "run.jsonl"
+    run = tmp_path / "x.run"
     recipe = _recipe(**{"loop.epochs": 1, "loop.log_every": 4})
-    _quick(parts, tmp_path / "x.bundle", recipe, record=record)
-    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    _quick(parts, tmp_path / "x.bundle", recipe, run_folder=run)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == _EVENTS  # 96 pictures are 6 steps
     assert lines[0]["recipe"] == recipe.model_dump(mode="json")
     assert [line["epoch"] for line in lines[1:3]] == [pytest.approx(4 / 6), 1]
     assert lines[3]["val_images"] == 24
+
+
+def test_a_finished_run_explains_itself_and_keeps_no_checkpoints(parts, tmp_path):
+    run = tmp_path / "x.run"
+    _quick(parts, tmp_path / "x.bundle", run_folder=run)
+    names = {path.name for path in run.iterdir()}
+    assert names == {"README.md", "recipe.yaml", "run.json", "metrics.jsonl"}
+    assert "has ended well" in (run / "README.md").read_text()
+    assert read_recipe_file(run / "recipe.yaml") == _recipe(**{"loop.epochs": 1})
+
+
+def test_a_folder_of_something_else_is_never_removed(parts, tmp_path):
+    run = tmp_path / "x.run"
+    run.mkdir()
+    (run / "thesis.txt").write_text("important")
+    with pytest.raises(SettingError, match="is no run of residua"):
+        _quick(parts, tmp_path / "x.bundle", run_folder=run)
+    assert (run / "thesis.txt").read_text() == "important"
+
+
+def test_the_bundle_has_the_best_weights_and_their_figures(parts, tmp_path):
+    recipe = _recipe(**{"loop.epochs": 5, "optimiser.lr": 0.4, "schedule.curve": "constant"})
+    for run in (None, tmp_path / "x.run"):
+        trained = train(recipe, parts, output=tmp_path / "x.bundle", overwrite=True, run_folder=run)
+        values = [(r.metrics.top1, -r.metrics.loss) for r in trained.epochs]
+        assert trained.epoch == values.index(max(values)) + 1
+        best = trained.epochs[trained.epoch - 1].metrics
+        assert trained.metrics == best
+        view = EvaluationView(parts.validation, trained.bundle.manifest.preprocess)
+        again = evaluate(open_engine(trained.bundle).run, view).metrics
+        assert again.top1 == best.top1
+
+
+def test_early_stopping_counts_validations_without_a_better_one(parts, tmp_path):
+    recipe = _recipe(**{"loop.epochs": 40, "loop.patience": 2, "optimiser.lr": 1e-9})
+    trained = train(recipe, parts, output=tmp_path / "x.bundle")
+    best = max(range(len(trained.epochs)), key=lambda i: (
+        trained.epochs[i].metrics.top1, -trained.epochs[i].metrics.loss
+    ))  # fmt: skip
+    assert len(trained.epochs) == best + 3 < 40
+
+
+def test_a_full_disk_is_said_and_ends_nothing(parts, tmp_path, monkeypatch):
+    said = []
+    display = Display(quiet=True)
+    monkeypatch.setattr(display, "say", said.append)
+    monkeypatch.setattr(checkpoint, "save_file", _refuse)
+    trained = _quick(parts, tmp_path / "x.bundle", run_folder=tmp_path / "x.run", display=display)
+    assert trained.bundle.path.is_dir()
+    assert any("the disk is full" in line for line in said)
+
+
+def _refuse(*_):
+    raise OSError(28, os.strerror(28))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
@@ -157,7 +215,7 @@ def test_an_existing_bundle_is_refused_before_any_work(parts, tmp_path):
 def test_divergence_is_told_with_what_to_do(parts, tmp_path):
     with pytest.raises(TrainingError, match="diverged") as caught:
         _quick(parts, tmp_path / "x.bundle", _recipe(**{"optimiser.lr": 1e30}))
-    assert "1e+30" in caught.value.next_step
+    assert "e+29" in caught.value.next_step
     assert not (tmp_path / "x.bundle").exists()
 
 

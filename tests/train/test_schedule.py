@@ -1,37 +1,73 @@
-"""Learning-rate curves against torch's schedulers and against values by hand."""
+"""Learning-rate curves against torch's schedulers, step by step, and against values by hand."""
 
+import math
+import warnings
+
+import numpy as np
 import pytest
 import torch
+from torch.optim import lr_scheduler
 
 from residua.train.recipe import SchedulePart
-from residua.train.schedule import rate_factor
+from residua.train.schedule import count_drops, rate_factor
 
 
-def _torch_curve(make, epochs):
+def torch_curve(make, steps):
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = make(optimiser)
     rates = []
-    for _ in range(epochs):
+    for _ in range(steps):
         rates.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
-        scheduler.step()
+        with warnings.catch_warnings():  # SequentialLR calls what torch itself has deprecated
+            warnings.simplefilter("ignore", UserWarning)
+            scheduler.step()
     return rates
 
 
-def test_cosine_is_that_of_torch():
-    expected = _torch_curve(
-        lambda optimiser: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 90, eta_min=0.1), 90
-    )
-    part = SchedulePart(final=0.1)
-    assert [rate_factor(part, epoch, 90) for epoch in range(90)] == pytest.approx(expected)
+def our_curve(part, steps, epochs):
+    return [rate_factor(part, step, epochs) for step in range(steps)]
 
 
-def test_piecewise_is_that_of_torch():
-    expected = _torch_curve(
-        lambda optimiser: torch.optim.lr_scheduler.MultiStepLR(optimiser, [30, 60, 90]), 120
-    )
-    part = SchedulePart(curve="multistep", milestones=(30, 60, 90))
-    assert [rate_factor(part, epoch, 120) for epoch in range(120)] == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("part", "make"),
+    [
+        (SchedulePart(final=0.1), lambda o: lr_scheduler.CosineAnnealingLR(o, 90, eta_min=0.1)),
+        (
+            SchedulePart(curve="multistep", milestones=(30, 60, 80)),
+            lambda o: lr_scheduler.MultiStepLR(o, [30, 60, 80]),
+        ),
+        (
+            SchedulePart(curve="step", step_epochs=20, gamma=0.5),
+            lambda o: lr_scheduler.StepLR(o, 20, gamma=0.5),
+        ),
+        (
+            SchedulePart(curve="polynomial", power=2.5),
+            lambda o: lr_scheduler.PolynomialLR(o, 90, power=2.5),
+        ),
+        (SchedulePart(curve="constant"), lambda o: lr_scheduler.LambdaLR(o, lambda _: 1.0)),
+        # torch's cycle of T steps has its top at pct_start T - 1 and its end at T - 1.
+        (
+            SchedulePart(curve="one-cycle", warmup_epochs=29, warmup_start=0.04, final=0.0004),
+            lambda o: lr_scheduler.OneCycleLR(
+                o, 1.0, total_steps=91, pct_start=30 / 91, div_factor=25, final_div_factor=100
+            ),
+        ),
+    ],
+    ids=lambda given: given.curve if isinstance(given, SchedulePart) else "",
+)
+def test_curves_are_those_of_torch(part, make):
+    assert our_curve(part, 90, 90) == pytest.approx(torch_curve(make, 90), abs=1e-12)
+
+
+def test_the_warm_up_is_that_of_torch():
+    def make(optimiser):
+        rise = lr_scheduler.LinearLR(optimiser, start_factor=0.2, total_iters=10)
+        fall = lr_scheduler.CosineAnnealingLR(optimiser, 80)
+        return lr_scheduler.SequentialLR(optimiser, [rise, fall], [10])
+
+    part = SchedulePart(warmup_epochs=10, warmup_start=0.2)
+    assert our_curve(part, 90, 90) == pytest.approx(torch_curve(make, 90))
 
 
 def test_the_warm_up_is_a_line_from_zero():
@@ -39,14 +75,65 @@ def test_the_warm_up_is_a_line_from_zero():
     assert [rate_factor(part, epoch, 100) for epoch in (0, 1, 2.5, 5)] == [0, 0.2, 0.5, 1]
 
 
-def test_the_cosine_spans_what_the_warm_up_leaves():
+@pytest.mark.parametrize("curve", ["cosine", "step", "multistep", "polynomial", "constant"])
+def test_all_but_one_cycle_warm_up_along_a_line(curve):
+    part = SchedulePart(curve=curve, warmup_epochs=4, warmup_start=0.5, milestones=(2,))
+    assert [rate_factor(part, epoch, 20) for epoch in (0, 1, 3)] == [0.5, 0.625, 0.875]
+
+
+def test_the_curve_spans_what_the_warm_up_leaves():
     part = SchedulePart(warmup_epochs=5, final=0.2)
     assert rate_factor(part, 5 + 95 / 2, 100) == pytest.approx(0.6)
     assert rate_factor(part, 100, 100) == pytest.approx(0.2)
     assert rate_factor(part, 101, 100) == pytest.approx(0.2)
+    line = SchedulePart(curve="polynomial", warmup_epochs=2, final=0.2)
+    assert [rate_factor(line, epoch, 10) for epoch in (2, 4, 10, 11)] == pytest.approx(
+        [1, 0.8, 0.2, 0.2]
+    )
+
+
+def test_steps_and_milestones_count_from_the_start():
+    step = SchedulePart(curve="step", step_epochs=2.5, warmup_epochs=2)
+    assert [rate_factor(step, epoch, 9) for epoch in (2.4, 2.5, 5)] == pytest.approx([1, 0.1, 0.01])
+    multi = SchedulePart(curve="multistep", milestones=(3, 6), warmup_epochs=2)
+    assert [rate_factor(multi, e, 9) for e in (2, 2.99, 3, 6)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_an_epoch_may_have_one_rate():
+    part = SchedulePart(per="epoch", warmup_epochs=2, warmup_start=0.5)
+    whole = part.model_copy(update={"per": "step"})
+    for epoch in np.linspace(0, 10, 41):
+        assert rate_factor(part, epoch, 10) == rate_factor(whole, math.floor(epoch), 10)
 
 
 def test_a_warm_up_as_long_as_the_run():
     part = SchedulePart(warmup_epochs=1)
     assert rate_factor(part, 0.5, 1) == 0.5
     assert rate_factor(part, 1, 1) == 0
+
+
+@pytest.mark.parametrize("higher_is_better", [False, True])
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_the_plateau_is_that_of_torch(patience, higher_is_better):
+    """torch's patience is one less: it falls at the first bad value beyond it."""
+    generator = np.random.default_rng(patience)
+    values = np.cumsum(generator.normal(0.02, 1, 80)).round(1).tolist()
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = lr_scheduler.ReduceLROnPlateau(
+        optimiser, "max" if higher_is_better else "min", factor=0.5, patience=patience - 1,
+        threshold=0, eps=0,
+    )  # fmt: skip
+    part = SchedulePart(curve="plateau", gamma=0.5, patience=patience)
+    for count, value in enumerate(values, start=1):
+        scheduler.step(value)
+        drops = count_drops(values[:count], patience, higher_is_better=higher_is_better)
+        assert rate_factor(part, count, 80, drops=drops) == optimiser.param_groups[0]["lr"]
+    assert drops >= 3
+
+
+def test_drops_by_hand():
+    values = [0.5, 0.6, 0.6, 0.6, 0.7, math.nan, 0.1]
+    counts = [count_drops(values[:n], 2, higher_is_better=True) for n in range(8)]
+    assert counts == [0, 0, 0, 0, 1, 1, 1, 2]
+    part = SchedulePart(curve="plateau", warmup_epochs=2)
+    assert [rate_factor(part, epoch, 9, drops=2) for epoch in (1, 2)] == pytest.approx([0.5, 0.01])

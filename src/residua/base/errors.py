@@ -18,6 +18,8 @@ ResiduaError
 │   └── DownloadError        no mirror gave the file; carries how to bring it by hand
 ├── DataError                a data set that cannot be read
 └── TrainingError            a training that cannot go on, as when its loss diverged
+    ├── CheckpointError      no checkpoint of an interrupted run can be read
+    └── StoppedError         asked to stop; it has written a checkpoint and can go on
 
 A message says what was given, what was expected and the next step. Users see these without a
 traceback; anything else that escapes is a defect of residua.
@@ -138,3 +140,20 @@ class DataError(ResiduaError):
 
 class TrainingError(ResiduaError):
     """A training that cannot go on, as when its loss diverged."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint that cannot be read; where others are left, they are used instead."""
+
+
+class StoppedError(TrainingError):
+    """The run was asked to stop and has written a checkpoint: the same command goes on.
+
+    ``exit_code`` is what shells and schedulers expect of a process that a signal ended: 130 after
+    Ctrl-C, 143 after SIGTERM.
+    """
+
+    def __init__(self, problem: str, *, exit_code: int = 143, next_step: str = "") -> None:
+        """As any error of the family, with the exit code of the process."""
+        super().__init__(problem, next_step=next_step)
+        self.exit_code = exit_code

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Positive = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(gt=0, le=8192)]  # pixels
@@ -110,19 +110,48 @@ class Classes(Record):
 
 
 class Calibration(Record):
-    """What turns logits into honest probabilities: they are divided by ``temperature``."""
+    """What turns logits into honest probabilities: they are divided by ``temperature``.
+
+    Where it was fitted, ``data`` (with its fingerprint and number of pictures) says on what, and
+    loss and expected calibration error there, before (at temperature 1) and after.
+    """
 
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    data: str = ""
+    data_sha256: str | None = None
+    images: Annotated[int, Field(ge=0)] | None = None
+    loss_before: float | None = None
+    loss: float | None = None
+    ece_before: float | None = None
+    ece: float | None = None
 
 
 class Metrics(Record):
-    """Figures of one evaluation. Fractions lie in 0…1; ``data_sha256`` fingerprints the data."""
+    """Figures of one evaluation. Fractions lie in 0…1; ``data_sha256`` fingerprints the data.
+
+    ``precision``, ``recall`` and ``f1`` are means over the classes that have pictures, the
+    ``weighted`` ones by the number of pictures; ``ece`` is the expected calibration error (15
+    bins). Of multi-label data, ``map`` is the mean over the classes of the average precision,
+    ``micro_map`` that of all pairs of picture and class together, ``exact`` the share of pictures
+    whose every class is right; precision, recall and F1 are those at a probability of 0.5.
+    ``per_class`` is the accuracy of each class, of multi-label data its average precision.
+    """
 
     source: Literal["measured", "published"]
     data: str
     top1: float | None = None
     top5: float | None = None
     loss: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    weighted_precision: float | None = None
+    weighted_f1: float | None = None
+    map: float | None = None
+    micro_map: float | None = None
+    micro_f1: float | None = None
+    exact: float | None = None
+    ece: float | None = None
     images: Annotated[int, Field(ge=0)] | None = None
     image_size: Positive | None = None
     data_sha256: str | None = None

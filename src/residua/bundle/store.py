@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from residua.base.errors import BundleDamagedError, BundleError, SettingError
-from residua.base.files import replacing_folder, sha256_of
+from residua.base.files import replacing_folder, sha256_of, write_atomic
 from residua.bundle.schema import FileRecord, Manifest
 from residua.bundle.upgrade import upgrade
 
@@ -128,6 +129,30 @@ def write_bundle(
         manifest = manifest.model_copy(update={"files": {WEIGHTS: weights}, "exports": {}})
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Bundle(path, manifest)
+
+
+def amend_bundle(
+    bundle: Bundle, changes: Mapping[str, Any], *, output: Path | None = None
+) -> Bundle:
+    """Replace fields of the manifest, on disk: in place, or in a copy at ``output``.
+
+    In place only ``bundle.json`` is written anew, whole or not at all. ``changes`` holds fields of
+    Manifest. Raises SettingError where the bundle has exports: they hold what is to change.
+    """
+    if output is not None:
+        manifest = bundle.manifest.model_copy(update=dict(changes))
+        return write_bundle(output, manifest, bundle.tensors())
+    manifest = read_bundle(bundle.path).manifest
+    if manifest.exports:
+        raise SettingError(
+            f"{bundle.path} has exports that hold its {' and '.join(changes)} as they are: "
+            f"{', '.join(manifest.exports)}.",
+            next_step="Write a copy with --output, and export that anew.",
+        )
+    manifest = manifest.model_copy(update=dict(changes))
+    text = manifest.model_dump_json(indent=1) + "\n"
+    write_atomic(bundle.path / MANIFEST, text.encode())
+    return Bundle(bundle.path, manifest)
 
 
 def _check_names(manifest: Manifest, path: Path) -> None:

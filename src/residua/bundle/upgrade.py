@@ -7,8 +7,14 @@ from typing import Any
 from residua.base.errors import BundleDamagedError, BundleVersionError
 from residua.bundle.schema import SCHEMA_VERSION
 
-# From version N to N + 1, by N. Version 1 is the first, so there is no step yet.
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _add_figures(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has more figures in metrics and calibration; all may be absent."""
+    return content
+
+
+# From version N to N + 1, by N.
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _add_figures}
 
 
 def upgrade(content: Any, path: Path) -> dict[str, Any]:

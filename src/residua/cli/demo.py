@@ -44,7 +44,7 @@ def demo(
     typer.echo(f"2. Training a narrow ResNet18_vd on {len(parts.training)} of them …")
     trained = train(
         recipe, parts, output=bundle, overwrite=True, display=Display(),
-        record=bundle.with_suffix(".training.jsonl"),
+        run_folder=bundle.with_suffix(".run"), restart=True,
     )  # fmt: skip
     typer.echo(f"   … and wrote it to {trained.bundle.path}.")
     typer.echo(f"3. {_describe(trained.evaluation)}")

@@ -1,50 +1,292 @@
-"""residua evaluate: the figures of a classifier on a folder of labelled pictures."""
+"""residua evaluate: the figures of a classifier on labelled pictures; calibration; test size."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from residua.bundle.schema import Calibration
+    from residua.bundle.store import Bundle
+    from residua.data.source import Source
+    from residua.evaluate.ranks import Ranks
+    from residua.evaluate.run import Evaluation
+
+UNREADABLE = 3  # exit code: done, but some pictures could not be read
+
+Model = Annotated[str, typer.Argument(help="A bundle, a name of the zoo or a weight file.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A folder with one folder of pictures a class, or train/ + val/; a list file, table, "
+        "tar shards or hf://…."
+    ),
+]
+Part = Annotated[
+    str, typer.Option(help="auto, all, train or val; auto leaves out what was trained on.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Pictures at a time; changes the speed, not the figures.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Sizes = Annotated[
+    str, typer.Option(help="Test these sizes instead: 160..320, 160..320:16 or 160,192,224.")
+]
+WriteSize = Annotated[
+    bool, typer.Option("--write-size", help="Write the best of --sizes into the bundle.")
+]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate",
+        help="Fit the temperature of the probabilities to DATA (held out from training) and store "
+        "it in the bundle.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Write what --calibrate or --write-size change into a copy here."
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option("--save-predictions", help="Write each picture's answers: .csv, .jsonl."),
+]
+Matrix = Annotated[
+    Path | None, typer.Option("--confusion", help="Write the confusion matrix to this .csv file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A bundle, a name of the zoo or a weight file.")],
-    data: Annotated[
-        Path, typer.Argument(help="A folder with one folder of pictures a class, or train/ + val/.")
-    ],
-    part: Annotated[
-        str, typer.Option(help="auto, all, train or val; auto leaves out what was trained on.")
-    ] = "auto",
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Pictures at a time; changes the speed, not the figures.")
-    ] = 32,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    model: Model,
+    data: Data,
+    part: Part = "auto",
+    batch_size: BatchSize = 32,
+    device: Device = "auto",
+    sizes: Sizes = "",
+    write_size: WriteSize = False,
+    calibrate: Calibrate = False,
+    output: Output = None,
+    save_predictions: Predictions = None,
+    confusion: Matrix = None,
+    json: Json = False,
 ) -> None:
-    """Count how often a classifier is right: top-1, top-5, loss, and each class.
+    """Count how often a classifier is right: top-1, top-5, loss, calibration, and each class.
 
     Classes are matched by name (or id). Each picture counts once; one that cannot be read is
-    listed with its reason, enters no figure, and makes the exit code 3.
+    listed with its reason, enters no figure, and makes the exit code 3. Several processes:
+    torchrun --nproc-per-node N -m residua evaluate BUNDLE DATA
     """
-    from json import dumps
-
-    from residua.data.cache import PixelCache
-    from residua.data.view import EvaluationView
-    from residua.engines.choose import open_engine
     from residua.evaluate.part import open_part
-    from residua.evaluate.run import evaluate as run
-    from residua.evaluate.table import as_record, render
+    from residua.evaluate.ranks import joining
+    from residua.evaluate.resolution import read_sizes
     from residua.zoo.weights.resolve import open_bundle
 
-    bundle = open_bundle(model)
-    source, which = open_part(data, bundle.manifest, part)
-    engine = open_engine(bundle, device=device)
-    typer.echo(which, err=True)
-    view = EvaluationView(source, bundle.manifest.preprocess, cache=PixelCache(0))
-    result = run(engine.run, view, batch_size=batch_size, show_progress=True)
-    if json:
-        record = {"model": model, "engine": engine.name, **as_record(result, source)}
-        typer.echo(dumps(record, ensure_ascii=False))
-    else:
-        typer.echo(render(result, source))
-    if result.failures:
-        raise typer.Exit(3)
+    _check_options(
+        sizes, write_size=write_size, calibrate=calibrate, output=output,
+        predictions=save_predictions, confusion=confusion,
+    )  # fmt: skip
+    wanted = read_sizes(sizes) if sizes else ()
+    with joining(device) as ranks:
+        bundle = open_bundle(model)
+        if (calibrate or write_size) and output is None:
+            refuse_foreign(bundle, model)
+        if confusion:
+            _refuse_multi_label(bundle)
+        source, which = open_part(data, bundle.manifest, part)
+        if ranks.first:
+            typer.echo(which, err=True)
+        if wanted:
+            evaluation, text, record = _sweep(
+                bundle, source, wanted, device, batch_size, ranks, write=write_size, output=output
+            )
+        else:
+            evaluation, text, record = _count(
+                bundle, source, device, batch_size, ranks, calibrating=calibrate, output=output,
+                keep=save_predictions is not None,
+            )  # fmt: skip
+        if not ranks.first:
+            return
+        _save(evaluation, source, save_predictions, confusion)
+        print_either(text, {"model": model, **record}, json=json)
+    if evaluation.failures:
+        raise typer.Exit(UNREADABLE)
+
+
+def print_either(text: str, record: dict[str, Any], *, json: bool) -> None:
+    """Print ``text`` for people or ``record`` for machines."""
+    from json import dumps
+
+    # File and class names may hold bytes that are no Unicode.
+    shown = dumps(record, ensure_ascii=False) if json else text
+    typer.echo(shown.encode("utf-8", "backslashreplace").decode())
+
+
+def refuse_foreign(bundle: "Bundle", model: str) -> None:
+    """Refuse to change a bundle of the cache: it stays as published."""
+    from residua.base.errors import SettingError
+    from residua.zoo.weights.cache import cache_folder, search_path
+
+    path = bundle.path.resolve()
+    if any(path.is_relative_to(root.resolve()) for root in (cache_folder(), *search_path())):
+        raise SettingError(
+            f"{model} is kept in the cache of published weights, where nothing is changed.",
+            next_step="Add --output NAME.bundle: a copy takes the change.",
+        )
+
+
+def _refuse_multi_label(bundle: "Bundle") -> None:
+    from residua.base.errors import SettingError
+
+    if bundle.manifest.task == "multi-label":
+        raise SettingError(
+            "A confusion matrix is for classifiers that answer one class a picture.",
+            next_step="Leave --confusion out; the figures of each class are in --json.",
+        )
+
+
+def _check_options(
+    sizes: str,
+    *,
+    write_size: bool,
+    calibrate: bool,
+    output: Path | None,
+    predictions: Path | None,
+    confusion: Path | None,
+) -> None:
+    """Refuse, before any work, what does not go together or could not be written."""
+    from residua.base.errors import SettingError
+
+    if sizes and (calibrate or predictions or confusion):
+        raise SettingError(
+            "--sizes is an evaluation of its own, without --calibrate, --save-predictions and "
+            "--confusion.",
+            next_step="Write the size first, then evaluate again.",
+        )
+    if write_size and not sizes:
+        raise SettingError("--write-size needs sizes.", next_step="Add --sizes 160..320.")
+    if output and not (calibrate or write_size):
+        raise SettingError(
+            "--output is for the bundle that --calibrate or --write-size change.",
+            next_step="Add one of them, or leave --output out.",
+        )
+    if output and output.exists():
+        raise SettingError(f"{output} exists already.", next_step="Choose another --output.")
+    for path, suffixes in ((predictions, (".csv", ".jsonl")), (confusion, (".csv",))):
+        if path and path.suffix.lower() not in suffixes:
+            raise SettingError(
+                f"Cannot tell the format of {path} from its name.",
+                next_step=f"Let it end in {' or '.join(suffixes)}.",
+            )
+
+
+def _count(
+    bundle: "Bundle",
+    source: "Source",
+    device: str,
+    batch_size: int,
+    ranks: "Ranks",
+    *,
+    calibrating: bool,
+    output: Path | None,
+    keep: bool,
+) -> tuple["Evaluation", str, dict[str, Any]]:
+    """Return the evaluation, as text and as a record; calibrate the bundle if that is wished."""
+    from residua.bundle.store import amend_bundle
+    from residua.evaluate.calibrate import calibrate
+    from residua.evaluate.model import (
+        add_metrics,
+        evaluate_bundle,
+        open_network,
+        without_calibration,
+    )
+    from residua.evaluate.table import as_record, render
+
+    opened = without_calibration(bundle) if calibrating else bundle
+    engine = open_network(opened, device=device, ranks=ranks)
+    evaluation = evaluate_bundle(
+        opened, source, engine, batch_size=batch_size, ranks=ranks, show_progress=True,
+        keep_probabilities=calibrating or keep,
+    )  # fmt: skip
+    calibration, old = bundle.manifest.calibration, bundle.manifest.calibration.temperature
+    lines = []
+    if calibrating:
+        evaluation, calibration = calibrate(evaluation, source)
+        if ranks.first:
+            metrics = add_metrics(bundle.manifest, evaluation.metrics)
+            changes = {"calibration": calibration, "metrics": metrics}
+            written = amend_bundle(bundle, changes, output=output)
+            lines = [_spell(calibration, old, written.path)]
+    elif old != 1:
+        lines = [f"\nThe probabilities are calibrated: temperature {old:.4g}."]
+    record = {
+        "engine": engine.name,
+        **as_record(evaluation, source),
+        "calibration": calibration.model_dump(mode="json", exclude_none=True),
+    }
+    return evaluation, "\n".join([render(evaluation, source), *lines]), record
+
+
+def _spell(calibration: "Calibration", old: float, path: Path) -> str:
+    """Say what calibration changed."""
+    return (
+        f"\nCalibrated: temperature {calibration.temperature:.4g} (was {old:.4g}), written to "
+        f"{path}.\nBefore (temperature 1) and after, on these pictures:\n"
+        f"  loss  {calibration.loss_before:.4f}  {calibration.loss:.4f}\n"
+        f"  ECE   {calibration.ece_before:.2%}  {calibration.ece:.2%}\n"
+        "Pictures that the network was trained on would make it too sure: they must be held out."
+    )
+
+
+def _save(
+    evaluation: "Evaluation", source: "Source", predictions: Path | None, confusion: Path | None
+) -> None:
+    """Write the files that were asked for."""
+    from residua.base.files import write_atomic
+    from residua.evaluate.confusion import spell_matrix
+    from residua.evaluate.scores import save_scores
+
+    if predictions and evaluation.scores:
+        save_scores(predictions, evaluation.scores, source)
+    if confusion:
+        text = spell_matrix(evaluation.tally.confusion, source.classes.names)
+        write_atomic(confusion, text.encode("utf-8", "backslashreplace"))
+
+
+def _sweep(
+    bundle: "Bundle",
+    source: "Source",
+    sizes: tuple[int, ...],
+    device: str,
+    batch_size: int,
+    ranks: "Ranks",
+    *,
+    write: bool,
+    output: Path | None,
+) -> tuple["Evaluation", str, dict[str, Any]]:
+    """Return the evaluation at the best size, and all sizes as text and as a record."""
+    from residua.bundle.store import amend_bundle
+    from residua.evaluate.model import add_metrics
+    from residua.evaluate.resolution import choose, sweep
+    from residua.evaluate.verdict import record_sizes, render_sizes
+
+    trials = sweep(
+        bundle, source, sizes, batch_size=batch_size, device=device, ranks=ranks,
+        show_progress=True,
+    )  # fmt: skip
+    chosen, reason = choose(trials)
+    text = render_sizes(trials, source, chosen, reason)
+    if write and ranks.first:
+        manifest, metrics = bundle.manifest, chosen.evaluation.metrics
+        note = f"Test size {chosen.size} chosen by accuracy on {metrics.data}: {reason}"
+        notes = (*manifest.provenance.notes, note)
+        changes = {
+            "preprocess": chosen.preprocess,
+            "metrics": add_metrics(manifest, metrics),
+            "provenance": manifest.provenance.model_copy(update={"notes": notes}),
+        }
+        written = amend_bundle(bundle, changes, output=output)
+        text += f"\n\nWrote {chosen.size} pixels into {written.path}."
+    return chosen.evaluation, text, record_sizes(trials, chosen, reason)

@@ -12,7 +12,7 @@ import typer
 from residua.base.errors import ResiduaError
 from residua.base.threads import wait_passively
 from residua.base.version import __version__
-from residua.cli import demo, evaluate, models, predict, train, weights
+from residua.cli import compare, demo, evaluate, models, predict, recipe, report, train, weights
 
 app = typer.Typer(
     name="residua",
@@ -27,7 +27,10 @@ app.command("demo", short_help="Train on handwritten digits, in about a minute."
 app.command("predict", short_help="Pictures in, classes out.")(predict.predict)
 app.command("train", short_help="From a folder of pictures to a bundle.")(train.train)
 app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
+app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
+app.command("report", short_help="A classifier on one page of HTML.")(report.report)
 app.command("models", short_help="List the networks of the series.")(models.models)
+app.add_typer(recipe.app, name="recipe", short_help="List, show and check training recipes.")
 app.add_typer(weights.app, name="weights", short_help="Fetch, import and check weights.")
 
 

@@ -30,10 +30,20 @@ Model = Annotated[
 Row = Annotated[
     str | None, typer.Option(help="The network of a weight file, where its tensors fit several.")
 ]
-TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes a picture.")]
+TopK = Annotated[
+    int | None,
+    typer.Option(
+        "--top-k", "-k", min=1,
+        help="Classes a picture [default: 5; multi-label: all above the threshold].",
+    ),
+]  # fmt: skip
 Threshold = Annotated[
-    float, typer.Option(min=0, max=1, help="Leave out classes of a smaller probability.")
-]
+    float | None,
+    typer.Option(
+        min=0, max=1,
+        help="Leave out classes of a smaller probability [default: 0; multi-label: 0.5].",
+    ),
+]  # fmt: skip
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Pictures a run of the network [default: by engine].")
 ]
@@ -71,8 +81,8 @@ def predict(
     images: Images,
     model: Model = "ResNet50_vd_ssld",
     architecture: Row = None,
-    top_k: TopK = 5,
-    threshold: Threshold = 0.0,
+    top_k: TopK = None,
+    threshold: Threshold = None,
     batch_size: BatchSize = None,
     json: Json = False,
     csv: Csv = False,

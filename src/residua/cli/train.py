@@ -6,124 +6,216 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from residua.data.source import Parts
+    from residua.train.compose import Wishes
+    from residua.train.display import Display
     from residua.train.recipe import Recipe
     from residua.train.run import Trained
 
-Folder = Annotated[
-    Path, typer.Argument(help="A folder with one folder of pictures a class, or train/ + val/.")
-]
-Model = Annotated[
+Data = Annotated[
     str,
-    typer.Option(help="The network, from: residua models. With --pretrained it may be left out."),
+    typer.Argument(
+        help="A folder with one folder of pictures a class (or train/ and val/ with such folders), "
+        "a list file, CSV, Parquet, JSONL, tar shards, or hf://NAME."
+    ),
 ]
+Val = Annotated[str, typer.Option(help="Where the validation pictures are; default: found, split.")]
+Config = Annotated[
+    str, typer.Option("--config", "-c", help="A recipe: a name (residua recipe list) or a file.")
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override", "-o", help="One value of the recipe: optimiser.lr=0.05. Repeatable."
+    ),
+]
+Model = Annotated[str, typer.Option(help="The network, from: residua models.")]
 Pretrained = Annotated[
     str, typer.Option(help="Start from these weights: a name of the zoo, a bundle or a file.")
 ]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the pictures.")]
-Output = Annotated[Path | None, typer.Option(help="The bundle to write; default FOLDER.bundle.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the pictures.")]
+Output = Annotated[Path | None, typer.Option(help="The bundle to write; default DATA.bundle.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it exists.")]
-BatchSize = Annotated[
-    int | None, typer.Option(min=2, help="Pictures a step; 64 from scratch, 32 to fine-tune.")
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin anew instead of going on with an interrupted run.")
 ]
-ImageSize = Annotated[int, typer.Option(min=8, help="Side of the crops, in pixels.")]
-Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate; follows the batch.")]
-WeightDecay = Annotated[float | None, typer.Option(help="L2 decay of the weights.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=2, help="Pictures of an update; the learning rate follows it.")
+]
+ImageSize = Annotated[int | None, typer.Option(min=8, help="Side of the crops, in pixels.")]
+Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")]
+WeightDecay = Annotated[float | None, typer.Option(help="Decay of the weights.")]
 Warmup = Annotated[float | None, typer.Option(help="Epochs of linear warm-up.")]
 Mixup = Annotated[float | None, typer.Option(help="Alpha of mixup; 0 is off.")]
 Smoothing = Annotated[float | None, typer.Option(help="Label smoothing, 0 to 1.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+Freeze = Annotated[
+    str | None, typer.Option(help="Keep the weights up to this part: stem, stage1 … stage4.")
+]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")]
-ValFraction = Annotated[float, typer.Option(help="Held out of a folder without train/ and val/.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="The same seed gives the same weights.")]
+ValFraction = Annotated[float | None, typer.Option(help="Held out where there is no val part.")]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="A picture may have several classes, or none.")
+]
+TimeBudget = Annotated[str, typer.Option("--budget", help="End in time: 20min, 1.5h.")]
+Track = Annotated[
+    list[str] | None, typer.Option(help="tensorboard, wandb or mlflow, besides the JSON lines.")
+]
+FindRate = Annotated[
+    bool, typer.Option("--find-lr", help="Only try learning rates, show the curve, suggest one.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 def train(
-    folder: Folder,
+    data: Data,
+    val: Val = "",
+    config: Config = "",
+    override: Override = None,
     model: Model = "",
     pretrained: Pretrained = "",
-    epochs: Epochs = 10,
+    epochs: Epochs = None,
     output: Output = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
     batch_size: BatchSize = None,
-    image_size: ImageSize = 224,
+    image_size: ImageSize = None,
     lr: Rate = None,
     weight_decay: WeightDecay = None,
     warmup_epochs: Warmup = None,
     mixup: Mixup = None,
     label_smoothing: Smoothing = None,
-    precision: Precision = "auto",
+    freeze: Freeze = None,
+    precision: Precision = None,
     device: Device = "auto",
-    seed: Seed = 0,
-    val_fraction: ValFraction = 0.2,
+    seed: Seed = None,
+    val_fraction: ValFraction = None,
+    multi_label: MultiLabel = False,
+    budget: TimeBudget = "",
+    track: Track = None,
+    find_lr: FindRate = False,
     json: Json = False,
 ) -> None:
-    """Train a classifier on a folder of pictures and write it as a bundle.
+    """Train a classifier on pictures and write it as a bundle.
 
-    Writes the bundle at the end, whole or not at all, and the run line by line beside it, into
-    NAME.training.jsonl.
+    With nothing but DATA: fine-tunes pretrained weights, holds out a validation part, chooses batch
+    and precision for the machine, and says beforehand how long it will take.
+
+    An interrupted run (a crash, SIGTERM, Ctrl-C) goes on exactly with the same command. Several
+    processes: torchrun --nproc-per-node N -m residua train DATA …
     """
-    from residua.base.errors import SettingError
-    from residua.train.presets import fine_tune, from_scratch
-    from residua.train.recipe_file import change
+    from residua.train.budget import read_minutes
+    from residua.train.compose import Wishes
 
-    if not (model or pretrained):
-        raise SettingError(
-            "Neither a network nor pretrained weights were given.",
-            next_step="Add --model NAME (from: residua models), or --pretrained NAME.",
-        )
-    if pretrained:
-        recipe = fine_tune(
-            pretrained, model=model, epochs=epochs, batch_size=batch_size or 32,
-            image_size=image_size,
-        )  # fmt: skip
-    else:
-        recipe = from_scratch(
-            model, epochs=epochs, batch_size=batch_size or 64, image_size=image_size
-        )
-    changes = {
+    flags = {
+        "model.name": model or None, "model.pretrained": pretrained or None,
+        "model.freeze": freeze, "loop.epochs": epochs, "loop.seed": seed,
+        "loop.batch_size": batch_size, "loop.budget_minutes": read_minutes(budget),
+        "augment.image_size": image_size, "augment.mix.mixup": mixup,
         "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
-        "schedule.warmup_epochs": warmup_epochs, "augment.mix.mixup": mixup,
-        "loss.label_smoothing": label_smoothing, "precision.compute": precision,
-        "loop.seed": seed, "data.val_fraction": val_fraction,
+        "schedule.warmup_epochs": warmup_epochs, "loss.label_smoothing": label_smoothing,
+        "precision.compute": precision, "data.val_fraction": val_fraction,
+        "data.multi_label": multi_label or None, "output.track": track or None,
     }  # fmt: skip
-    output = output or Path(f"{folder.resolve().name}.bundle")
-    run(folder, change(recipe, changes), output, overwrite=overwrite, device=device, json=json)
+    wishes = Wishes(config, flags, tuple(override or ()))
+    output = output or Path(f"{_stem(data)}.bundle")
+    run(
+        data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
+        find_lr=find_lr, json=json,
+    )  # fmt: skip
 
 
 def run(
-    folder: Path, recipe: "Recipe", output: Path, *, overwrite: bool, device: str, json: bool
+    data: str,
+    val: str,
+    wishes: "Wishes",
+    output: Path,
+    *,
+    device: str,
+    overwrite: bool,
+    restart: bool,
+    find_lr: bool,
+    json: bool,
 ) -> None:
-    """Train as ``recipe`` says on ``folder``, then print what came of it."""
-    from json import dumps
-
-    from residua.data.folder import read_parts
-    from residua.evaluate.table import as_record, render
+    """Train on ``data`` as ``wishes`` say, then print what came of it (the first process does)."""
+    from residua.base.errors import StoppedError
+    from residua.data.parts import open_parts
+    from residua.evaluate.ranks import joining
+    from residua.train.compose import compose_recipe, find_data_part
     from residua.train.display import Display
+    from residua.train.precision import choose_device
     from residua.train.run import train as run_training
 
-    display = Display()
-    parts = read_parts(folder, fraction=recipe.data.val_fraction, seed=recipe.data.split_seed)
+    with joining(device) as ranks:
+        display = Display(quiet=not ranks.first)
+        parts = open_parts(data, find_data_part(wishes), validation=val or None)
+        _say_parts(parts, display)
+        gpu = choose_device(device).type == "cuda"
+        choice = compose_recipe(wishes, parts.training, gpu=gpu)
+        for note in choice.notes:
+            display.say(note)
+        if find_lr:
+            show_rates(choice.recipe, parts, device=device, display=display, json=json)
+            return
+        try:
+            trained = run_training(
+                choice.recipe, parts, output=output, run_folder=output.with_suffix(".run"),
+                overwrite=overwrite, restart=restart, device=device, ranks=ranks, display=display,
+            )  # fmt: skip
+        except StoppedError as error:
+            typer.echo(f"\n{error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        if ranks.first:
+            _print(trained, parts, data, json=json)
+
+
+def show_rates(
+    recipe: "Recipe", parts: "Parts", *, device: str, display: "Display", json: bool
+) -> None:
+    """Try learning rates, and print the curve and the suggestion."""
+    from json import dumps
+
+    from residua.train.find_lr import try_rates
+
+    found = try_rates(recipe, parts, device=device, display=display)
+    if json:
+        record = {"suggestion": found.suggestion, "rates": found.rates, "losses": found.losses}
+        typer.echo(dumps(record))
+        return
+    typer.echo(found.draw())
+    typer.echo(
+        f"Suggested: {found.suggestion:.2g} for batches of {recipe.loop.batch_size} "
+        f"(the recipe has {recipe.optimiser.lr:.2g}). Train with: --lr {found.suggestion:.2g}"
+    )
+
+
+def _say_parts(parts: "Parts", display: "Display") -> None:
     display.say(
         f"{len(parts.training)} pictures to train on, {len(parts.validation)} to validate, "
         f"{len(parts.training.classes)} classes."
     )
     for note in dict.fromkeys(parts.training.notes + parts.validation.notes):
         display.say(f"Note: {note}")
-    try:
-        trained = run_training(
-            recipe, parts, output=output, overwrite=overwrite, device=device, display=display,
-            record=output.with_suffix(".training.jsonl"),
-        )  # fmt: skip
-    except KeyboardInterrupt:
-        typer.echo(f"\nInterrupted: {output} was not written.", err=True)
-        raise typer.Exit(130) from None
+
+
+def _stem(data: str) -> str:
+    """Return a name for the bundle: that of the folder or file, without its suffix."""
+    name = Path(data.removeprefix("hf://")).resolve().name
+    return Path(name.split("{", 1)[0].rstrip("-*_")).stem or "model"
+
+
+def _print(trained: "Trained", parts: "Parts", data: str, *, json: bool) -> None:
+    from json import dumps
+
+    from residua.evaluate.table import as_record, render
+
     if json:
         validation = as_record(trained.evaluation, parts.validation)
         typer.echo(dumps(_as_record(trained) | {"validation": validation}, ensure_ascii=False))
     else:
         typer.echo(render(trained.evaluation, parts.validation))
-        typer.echo(_describe(trained, folder))
+        typer.echo(_describe(trained, data))
 
 
 def _as_record(trained: "Trained") -> dict[str, Any]:
@@ -131,38 +223,34 @@ def _as_record(trained: "Trained") -> dict[str, Any]:
     metrics, manifest = trained.metrics, trained.bundle.manifest
     return {
         "bundle": str(trained.bundle.path),
+        "run": str(trained.bundle.path.with_suffix(".run")),
         "model": manifest.architecture.name,
         "classes": list(manifest.classes.names),
         "precision": trained.precision.name,
+        "epoch": trained.epoch,
         "top1": metrics.top1,
         "top5": metrics.top5,
         "loss": metrics.loss,
         "images": metrics.images,
-        "epochs": [
-            {
-                "epoch": report.epoch,
-                "train_loss": report.loss,
-                "images_per_second": report.images_per_second,
-                "top1": report.metrics.top1,
-                "loss": report.metrics.loss,
-            }
-            for report in trained.epochs
-        ],
+        "epochs": [report.as_record() for report in trained.epochs],
         "notes": list(trained.notes),
     }
 
 
-def _describe(trained: "Trained", folder: Path) -> str:
+def _describe(trained: "Trained", data: str) -> str:
     """Return the end of a run in words, with what to try next."""
     path = trained.bundle.path
     notes = [f"Note: {note}" for note in trained.notes]
+    last = trained.epochs[-1].epoch
+    which = "the last epoch" if trained.epoch == last else f"epoch {trained.epoch}, the best"
     return "\n".join(
         [
             "",
             *notes,
-            f"Wrote {path} (the run line by line: {path.with_suffix('.training.jsonl')}).",
+            f"Wrote {path}, with the weights of {which} (the run: {path.with_suffix('.run')}).",
             "Next:",
             f"  residua predict PICTURES --model {path}",
-            f"  residua evaluate {path} {folder}",
+            f"  residua evaluate {path} {data}",
+            f"  residua report {path} {data}",
         ]
     )

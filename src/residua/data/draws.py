@@ -8,6 +8,7 @@ The generator is SplitMix64 (Steele, Lea and Flood 2014, doi 10.1145/2714064.266
 in Vigna's public-domain ``splitmix64.c``): a counter in steps of the golden ratio, scrambled.
 """
 
+import math
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
@@ -69,6 +70,12 @@ def stream(purpose: Purpose, *, seed: int, epoch: int, index: int) -> Iterator[f
     while True:
         yield (_scramble_one(state) >> 11) * 2.0**-53
         state += 0x9E3779B97F4A7C15
+
+
+def draw_normal(numbers: Iterator[float]) -> float:
+    """Return a number of the standard normal distribution, out of two of ``numbers`` in [0, 1)."""
+    radius = math.sqrt(-2 * math.log(1 - next(numbers)))  # Box and Muller
+    return radius * math.cos(2 * math.pi * next(numbers))
 
 
 @lru_cache(maxsize=16)

@@ -14,8 +14,6 @@ is taken for a picture by its suffix; whether it is one shows when it is read.
 """
 
 import os
-import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +21,9 @@ import numpy as np
 from residua.base.errors import DataError
 from residua.base.nearest import nearest
 from residua.bundle.schema import Classes
-from residua.data.source import Source
+from residua.data.labels import absent_note, match_names, some, spell
+from residua.data.place import is_hidden, title_of
+from residua.data.source import Files, Parts, Source
 from residua.data.split import split
 
 SUFFIXES = frozenset(
@@ -31,25 +31,6 @@ SUFFIXES = frozenset(
 )
 # Names of parts of a data set, which nobody means as classes.
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-
-
-@dataclass(frozen=True, slots=True)
-class _FileReader:
-    """Reads files by position."""
-
-    paths: tuple[Path, ...]
-
-    def __call__(self, index: int) -> bytes:
-        return self.paths[index].read_bytes()
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A training and a validation part; of a split also the fingerprint of the whole listing."""
-
-    training: Source
-    validation: Source
-    listing_sha256: str = ""
 
 
 def read_folder(root: Path, classes: Classes | None = None) -> Source:
@@ -66,17 +47,18 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
         if not any(pictures for pictures, _ in found.values()):
             raise _nothing(root, folders)
         _refuse_parts(root, list(found))
-        filled = sorted({_spell(name) for name, (pictures, _) in found.items() if pictures})
+        filled = sorted({spell(name) for name, (pictures, _) in found.items() if pictures})
         classes = Classes(names=tuple(filled))
         notes += [
             f"{root / name} holds no pictures: it is no class."
             for name, (pictures, _) in found.items()
             if not pictures
         ]
-    labels_by_name = _match(root, [name for name, (paths, _) in found.items() if paths], classes)
+    with_pictures = [name for name, (paths, _) in found.items() if paths]
+    matched = match_names(with_pictures, classes, place=str(root), what="class folders")
     paths: list[Path] = []
     labels: list[int] = []
-    for name, label in labels_by_name.items():
+    for name, label in zip(with_pictures, matched, strict=True):
         pictures = found[name][0]
         paths += pictures
         labels += [label] * len(pictures)
@@ -84,13 +66,15 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
         raise _nothing(root, folders)
     absent = sorted(set(range(len(classes))) - set(labels))
     if absent:
-        notes.append(_absent_note(root, [classes.names[label] for label in absent], len(classes)))
+        lacking = [classes.names[label] for label in absent]
+        notes.append(absent_note(str(root), lacking, len(classes)))
+    names = tuple(path.relative_to(root).as_posix() for path in paths)
     return Source(
-        title=_title(root),
+        title=title_of(root),
         classes=classes,
-        names=tuple(path.relative_to(root).as_posix() for path in paths),
+        names=names,
         labels=np.array(labels, dtype=np.int64),
-        read=_FileReader(tuple(paths)),
+        read=Files(root, names),
         notes=tuple(notes),
     )
 
@@ -125,8 +109,8 @@ def _class_folders(root: Path) -> list[Path]:
             f"{root} is a file; a folder with one folder of pictures a class was expected.",
             next_step="Unpack archives first; give the folder that holds the class folders.",
         )
-    folders = [path for path in root.iterdir() if path.is_dir() and not _hidden(path.name)]
-    return sorted(folders, key=lambda path: _spell(path.name))
+    folders = [path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name)]
+    return sorted(folders, key=lambda path: spell(path.name))
 
 
 def _pictures(folder: Path) -> tuple[list[Path], int]:
@@ -134,9 +118,9 @@ def _pictures(folder: Path) -> tuple[list[Path], int]:
     pictures: list[Path] = []
     others = 0
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _hidden(name))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in sorted(files):
-            if _hidden(name):
+            if is_hidden(name):
                 continue
             if Path(name).suffix.lower() in SUFFIXES:
                 pictures.append(Path(place, name))
@@ -145,44 +129,19 @@ def _pictures(folder: Path) -> tuple[list[Path], int]:
     return pictures, others
 
 
-def _match(root: Path, folders: list[str], classes: Classes) -> dict[str, int]:
-    """Return the label of each folder, by id or by name; refuse the unknown and the ambiguous."""
-    places: dict[str, list[int]] = {}
-    for keys in (classes.names, classes.ids):
-        for label, key in enumerate(keys):
-            places.setdefault(_spell(key), []).append(label)
-    unknown = [name for name in folders if _spell(name) not in places]
-    if unknown:
-        near = nearest(unknown[0], classes.names, count=3)
-        raise DataError(
-            f"{root} has {len(unknown)} of {len(folders)} class folders that are none of the "
-            f"{len(classes)} classes of the model: {_some(unknown)}.",
-            next_step=f"Nearest to {unknown[0]!r}: {', '.join(near) or 'nothing'}. Rename the "
-            "folders to the model's class names or ids, or move the unknown ones away.",
-        )
-    matched = {name: places[_spell(name)] for name in folders}
-    for name, labels in matched.items():
-        if len(set(labels)) > 1:
-            raise DataError(
-                f"The class folder {root / name} fits {len(labels)} classes of the model.",
-                next_step="Name the folder by the id of its class.",
-            )
-    return {name: labels[0] for name, labels in matched.items()}
-
-
 def _refuse_parts(root: Path, folders: list[str]) -> None:
     """Refuse to take the parts of a data set for its classes."""
     if all(name.casefold() in _PARTS for name in folders):
         raise DataError(
             f"The folders of {root} look like parts of a data set, not like classes: "
-            f"{_some(folders)}.",
+            f"{some(folders)}.",
             next_step="Name the parts train/ and val/ to use both, or give one of them.",
         )
 
 
 def _stray_notes(root: Path, found: dict[str, tuple[list[Path], int]]) -> list[str]:
     notes = []
-    loose = [path for path in root.iterdir() if path.is_file() and not _hidden(path.name)]
+    loose = [path for path in root.iterdir() if path.is_file() and not is_hidden(path.name)]
     pictures = sum(path.suffix.lower() in SUFFIXES for path in loose)
     if pictures:
         notes.append(f"{pictures} pictures directly in {root} belong to no class: left out.")
@@ -192,13 +151,9 @@ def _stray_notes(root: Path, found: dict[str, tuple[list[Path], int]]) -> list[s
     return notes
 
 
-def _absent_note(root: Path, names: list[str], total: int) -> str:
-    return f"{root} has no pictures of {len(names)} of {total} classes: {_some(names)}."
-
-
 def _nothing(root: Path, folders: list[Path]) -> DataError:
     if folders:
-        seen = f"its folders ({_some([folder.name for folder in folders])}) hold no pictures"
+        seen = f"its folders ({some([folder.name for folder in folders])}) hold no pictures"
     else:
         seen = "it has no folders"
     return DataError(
@@ -208,28 +163,9 @@ def _nothing(root: Path, folders: list[Path]) -> DataError:
     )
 
 
-def _title(root: Path) -> str:
-    """Name a folder without telling in a bundle where on this machine it lies."""
-    return "/".join(root.parts[-2:]) if root.is_absolute() else str(root)
-
-
 def _siblings(root: Path) -> str:
     if not root.parent.is_dir():
         return ""
     names = [path.name for path in root.parent.iterdir() if path.is_dir()]
     near = nearest(root.name, names, count=3)
     return f"Nearest in {root.parent}: {', '.join(near)}." if near else ""
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
-
-
-def _spell(name: str) -> str:
-    """Spell a name in composed Unicode: macOS decomposes what it stores."""
-    return unicodedata.normalize("NFC", name)

@@ -13,6 +13,7 @@ from residua.bundle.schema import Positive, Record
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[NonNegative, NonNegative]
+Cells = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -76,7 +77,8 @@ class PolicyPart(Record):
     "autoaugment" takes ``table``. "randaugment" applies ``layers`` operations of ``magnitude``
     (normal with ``magnitude_std``), each with ``probability``; ``ranges`` says whose scale the
     magnitude is of (torchvision 0…30, timm's increasing 0…10, Paddle's 0…10). "trivialaugment"
-    applies one of random magnitude. "augmix" mixes ``chains`` chains of random depth.
+    applies one of random magnitude. "augmix" mixes ``chains`` chains of random depth, whose
+    magnitudes are drawn up to ``severity``.
     """
 
     kind: Literal["none", "autoaugment", "randaugment", "trivialaugment", "augmix"] = "none"
@@ -89,14 +91,23 @@ class PolicyPart(Record):
     chains: Positive = 3
     severity: Annotated[float, Field(gt=0, le=10)] = 3.0
 
+    @model_validator(mode="after")
+    def _magnitude_fits(self) -> Self:
+        if self.ranges != "torchvision" and self.magnitude > 10:
+            raise ValueError(f"magnitudes of {self.ranges} lie in 0…10")
+        return self
+
 
 class ErasePart(Record):
     """What is taken out of a picture, with ``probability``.
 
-    "erasing": a rectangle of ``area`` and ``ratio`` (random erasing), filled as ``fill`` says.
-    "cutout": ``holes`` squares of ``size`` pixels. "gridmask": squares in a grid of period
-    ``grid`` pixels, of which ``keep`` stays. "hideandseek": cells of ``cells`` pixels, each hidden
-    with ``hide``. All but "erasing" fill with the mean colour, as their papers do.
+    "erasing": a rectangle of ``area`` (share) and ``ratio`` (height to width), filled as ``fill``
+    says; ``rule`` "torchvision" (and timm) draws the ratio log-uniformly, "paddle" (and the paper)
+    uniformly. "cutout": ``holes`` squares of ``size`` pixels. "gridmask": squares in a grid of
+    period ``grid`` pixels, turned by up to ``rotate`` degrees, that leave the share ``keep`` of
+    the area (1 - (1 - r)² for the r of the paper). "hideandseek": cells of ``cells`` pixels (one
+    of them is drawn; 0 hides nothing), each hidden with ``hide``. Pixels are those of a picture of
+    224; other sizes scale them. All but "erasing" fill with the mean colour, as their papers do.
     ``ramp_epochs`` lets GridMask's probability rise from 0 over so many epochs.
     """
 
@@ -104,14 +115,25 @@ class ErasePart(Record):
     probability: Probability = 1.0
     area: Range = (0.02, 1 / 3)
     ratio: Range = (0.3, 10 / 3)
+    rule: Literal["torchvision", "paddle"] = "torchvision"
     fill: Literal["mean", "noise"] = "mean"
     holes: Positive = 1
     size: Positive = 112
     grid: tuple[Positive, Positive] = (96, 224)
+    rotate: Annotated[float, Field(ge=0, le=360)] = 360.0
     keep: Probability = 0.5
     ramp_epochs: NonNegative = 0.0
-    cells: tuple[Annotated[int, Field(ge=0)], ...] = (0, 16, 32, 44, 56)
+    cells: Cells = (0, 16, 32, 44, 56)
     hide: Probability = 0.5
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> Self:
+        for name, (low, high) in (("area", self.area), ("ratio", self.ratio), ("grid", self.grid)):
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must rise and be above 0")
+        if self.area[1] > 1:
+            raise ValueError("area is a share: 1 at most")
+        return self
 
 
 class MixPart(Record):
@@ -130,7 +152,7 @@ class ProgressivePart(Record):
     """Progressive resizing: the image size rises linearly from one epoch to another.
 
     Until ``start_epoch`` it is ``start_size``, from ``end_epoch`` on ``end_size``; between, it is
-    rounded down to a multiple of ``multiple`` pixels (as the ladder of ffcv-imagenet).
+    rounded to the nearest multiple of ``multiple`` pixels (as in ffcv-imagenet, get_resolution).
     """
 
     start_size: Positive
@@ -163,3 +185,11 @@ class AugmentPart(Record):
     lighting: NonNegative = 0.0
     erase: ErasePart = ErasePart()
     mix: MixPart = MixPart()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.crop.kind == "centre" and self.interpolation != "given":
+            raise ValueError(
+                'crop.kind "centre" prepares as evaluation does: interpolation "given"'
+            )
+        return self

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,10 @@ class Source:
             return counts
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
+    def file(self, position: int) -> Path | None:
+        """Return the file of a picture; None where pictures are parts of larger files."""
+        return _file_of(self.read, position)
+
     def take(self, positions: NDArray[np.int64], title: str) -> "Source":
         """Return the source of the pictures at ``positions``, in that order."""
         chosen = [int(position) for position in positions]
@@ -58,7 +63,7 @@ class Source:
             title=title,
             names=tuple(self.names[position] for position in chosen),
             labels=self.labels[positions],
-            read=_Taken(self.read, tuple(chosen)),
+            read=_Taken(self.read, positions),
             groups=tuple(self.groups[position] for position in chosen) if self.groups else (),
         )
 
@@ -69,11 +74,42 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A training and a validation part; of a split also the fingerprint of the whole listing."""
+
+    training: Source
+    validation: Source
+    listing_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Reads pictures that are files of their own: ``names`` are paths relative to ``root``."""
+
+    root: Path
+    names: tuple[str, ...]
+
+    def path(self, index: int) -> Path:
+        """Return the file of a picture."""
+        return self.root / self.names[index]
+
+    def __call__(self, index: int) -> bytes:
+        """Return the content of a picture's file; raises OSError."""
+        return self.path(index).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
 class _Taken:
     """Reads by position in a part of a source."""
 
     read: Callable[[int], bytes]
-    positions: tuple[int, ...]
+    positions: NDArray[np.int64]
 
     def __call__(self, index: int) -> bytes:
-        return self.read(self.positions[index])
+        return self.read(int(self.positions[index]))
+
+
+def _file_of(read: Callable[[int], bytes], position: int) -> Path | None:
+    if isinstance(read, _Taken):
+        return _file_of(read.read, int(read.positions[position]))
+    return read.path(position) if isinstance(read, Files) else None

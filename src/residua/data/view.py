@@ -1,7 +1,7 @@
 """What a network sees of a source: training crops, or exactly what prediction sees.
 
 ``EvaluationView`` is ``pixels.prepare`` and nothing else, so that evaluation, prediction, exports
-and the server give one answer. ``TrainingView`` crops and mirrors at random.
+and the server give one answer. ``TrainingView`` crops at random and augments.
 
 A picture that cannot be decoded is a Failure of its batch in evaluation: counted, with its reason,
 once. In training its place is taken by the next good picture of its class (in the order of the
@@ -12,15 +12,18 @@ pure function of its seed; ``TrainingView.failures`` tells which.
 import hashlib
 import math
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
+from residua.data.augment import augment, choose_interpolation, choose_size
 from residua.data.cache import PixelCache
-from residua.data.crop import CropRule, draw_crop
+from residua.data.crop import draw_box
 from residua.data.loader import Failure, describe_failure
+from residua.data.settings import AugmentPart
 from residua.data.source import Source
 from residua.pixels.decode import decode
 from residua.pixels.prepare import prepare
@@ -53,92 +56,138 @@ class EvaluationView:
             self.cache.offer(index, crop)
         out[...] = crop
 
-    def data_sha256(self) -> str:
+    @property
+    def digests(self) -> dict[int, str]:
+        """The SHA-256 of each picture read so far, by position."""
+        return dict(self._digests)
+
+    def data_sha256(self, digests: Mapping[int, str] | None = None) -> str:
         """Return the fingerprint of the pictures read so far: of contents and classes, not names.
 
-        It is the SHA-256 of the sorted lines "SHA-256 of the file, tab, class".
+        It is the SHA-256 of the sorted lines "SHA-256 of the file, tab, class". ``digests``, by
+        position, stand for the pictures that other processes have read as well.
         """
-        names, labels = self.source.classes.names, self.source.labels
-        lines = sorted(f"{digest}\t{names[labels[i]]}" for i, digest in self._digests.items())
+        known = self._digests if digests is None else digests
+        lines = sorted(f"{digest}\t{self.source.spell_label(i)}" for i, digest in known.items())
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 class TrainingView:
-    """Random crops of a source: a pure function of (seed, epoch, position)."""
+    """Augmented crops of a source: a pure function of (seed, epoch, ticket)."""
 
     def __init__(
         self,
         source: Source,
         preprocess: Preprocess,
-        rule: CropRule,
+        augment: AugmentPart,
         *,
         seed: int,
+        repeats: int = 1,
         cache: PixelCache | None = None,
     ) -> None:
-        """``preprocess`` gives size, colour and resampler; ``cache`` holds decoded pictures."""
-        self.source, self.preprocess, self.rule, self.seed = source, preprocess, rule, seed
+        """``preprocess`` gives colour and resampler, ``augment`` the rest.
+
+        ``repeats`` is that of the order (see ``order.py``); ``cache`` holds decoded pictures.
+        """
+        self.source, self.preprocess, self.part = source, preprocess, augment
+        self.seed, self.repeats = seed, repeats
         self.cache = PixelCache() if cache is None else cache
         self.failures: dict[int, Failure] = {}
         self._lock = threading.Lock()
-        # Even the smallest square crop of a picture reduced to this side is not enlarged. As in
-        # ``prepare``, OpenCV's resampling, which skips pixels, gets pictures of full size.
-        reduced = math.ceil(preprocess.crop_size / math.sqrt(rule.scale[0]))
-        self._min_side = reduced if preprocess.resampler == "pillow" else None
+        growth = augment.progressive
+        self._largest = max(augment.image_size, growth.end_size if growth else 0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of a crop."""
-        return (self.preprocess.crop_size, self.preprocess.crop_size, self.preprocess.channels)
+        """Height, width and channels of a crop of the recipe's image size."""
+        return (self.part.image_size, self.part.image_size, self.preprocess.channels)
 
-    def fill(self, epoch: int, index: int, out: NDArray[np.uint8]) -> None:
-        """Write the crop of sample ``index`` in ``epoch`` into ``out``."""
-        pixels = self._pixels(index)
-        height, width = pixels.shape[:2]
-        box, mirrored = draw_crop(
-            width, height, self.rule, seed=self.seed, epoch=epoch, index=index
-        )
-        crop = resize(
-            pixels,
-            (self.preprocess.crop_size, self.preprocess.crop_size),
-            resampler=self.preprocess.resampler,
-            interpolation=self.preprocess.interpolation,
-            box=box.edges,
-        )
-        crop = crop.reshape(self.shape)
-        out[...] = crop[:, ::-1] if mirrored else crop
+    def size_at(self, epoch: int) -> int:
+        """Return the image size of ``epoch`` in pixels, which progressive resizing changes."""
+        return choose_size(self.part, epoch)
 
-    def _pixels(self, index: int) -> NDArray[np.uint8]:
-        """Return picture ``index`` decoded, or the next good one of its class."""
-        pixels = self._decoded(index)
+    def shape_at(self, epoch: int) -> tuple[int, int, int]:
+        """Return height, width and channels of a crop in ``epoch``."""
+        size = self.size_at(epoch)
+        return (size, size, self.preprocess.channels)
+
+    def fill(self, epoch: int, ticket: int, out: NDArray[np.uint8]) -> None:
+        """Write the crop of ``ticket`` in ``epoch`` into ``out``, whose shape says its size."""
+        interpolation = choose_interpolation(
+            self.part, self.preprocess, seed=self.seed, epoch=epoch, ticket=ticket
+        )
+        pixels = self._pixels(ticket // self.repeats, out.shape[0])
+        if self.part.crop.kind == "centre":
+            crop = pixels
+        else:
+            height, width = pixels.shape[:2]
+            box = draw_box(
+                width, height, self.part.crop, seed=self.seed, epoch=epoch, ticket=ticket
+            )
+            crop = resize(
+                pixels,
+                (out.shape[1], out.shape[0]),
+                resampler=self.preprocess.resampler,
+                interpolation=interpolation,
+                box=box.edges,
+            ).reshape(out.shape)
+        out[...] = augment(
+            crop,
+            self.part,
+            self.preprocess,
+            seed=self.seed,
+            epoch=epoch,
+            ticket=ticket,
+            interpolation=interpolation,
+        )
+
+    def _pixels(self, index: int, size: int) -> NDArray[np.uint8]:
+        """Return what is cropped of picture ``index``, or of the next good one of its class.
+
+        Of multi-label data those of the very same labels are a class.
+        """
+        pixels = self._loaded(index, size)
         if pixels is not None:
             return pixels
-        same = np.flatnonzero(self.source.labels == self.source.labels[index])
+        labels = self.source.labels.reshape(len(self.source), -1)
+        same = np.flatnonzero((labels == labels[index]).all(axis=1))
         for candidate in np.roll(same, -int(np.searchsorted(same, index))):
-            pixels = self._decoded(int(candidate))
+            pixels = self._loaded(int(candidate), size)
             if pixels is not None:
                 return pixels
-        label = self.source.classes.names[int(self.source.labels[index])]
         raise DataError(
-            f"None of the {len(same)} pictures of class {label!r} can be read. One of them: "
-            f"{self.failures[index].message}",
-            next_step="Replace the files, or take the class's folder away.",
+            f"None of the {len(same)} pictures of class {self.source.spell_label(index)!r} can be "
+            f"read. One of them: {self.failures[index].message}",
+            next_step="Replace the files, or take the class out of the data.",
         )
 
-    def _decoded(self, index: int) -> NDArray[np.uint8] | None:
-        pixels = self.cache.get(index)
+    def _loaded(self, index: int, size: int) -> NDArray[np.uint8] | None:
+        """Return picture ``index`` from memory or from its file; None where it cannot be read."""
+        # Central crops are kept as crops, which does only where all have one size.
+        kept = self.part.crop.kind == "random" or self.part.progressive is None
+        pixels = self.cache.get(index) if kept else None
         if pixels is not None or index in self.failures:
             return pixels
-        name = self.source.names[index]
         try:
-            pixels = decode(
-                self.source.read(index),
-                name=name,
-                colour=self.preprocess.colour,
-                min_side=self._min_side,
-            )
+            pixels = self._load(index, size)
         except (ImageError, OSError) as error:
             with self._lock:
                 self.failures[index] = describe_failure(index, error)
             return None
-        self.cache.offer(index, pixels)
+        if kept:
+            self.cache.offer(index, pixels)
         return pixels
+
+    def _load(self, index: int, size: int) -> NDArray[np.uint8]:
+        """Decode picture ``index``: the whole, or what evaluation at ``size`` would see of it."""
+        name, given = self.source.names[index], self.preprocess
+        data = self.source.read(index)
+        if self.part.crop.kind == "centre":
+            short_side = round(given.short_side * size / given.crop_size)
+            sized = given.model_copy(update={"crop_size": size, "short_side": short_side})
+            return prepare(data, sized, name=name)
+        # Even the smallest square crop of a picture reduced to this side is not enlarged. As in
+        # ``prepare``, OpenCV's resampling, which skips pixels, gets pictures of full size.
+        reduced = math.ceil(self._largest / math.sqrt(self.part.crop.scale[0]))
+        min_side = reduced if given.resampler == "pillow" else None
+        return decode(data, name=name, colour=given.colour, min_side=min_side)

@@ -113,6 +113,11 @@ def read_image(image: Image.Image, *, colour: Colour = "RGB", name: str = "") ->
     return Picture(upright, upright.size, (0, 0, *upright.size))
 
 
+def open_stored(header: Header) -> ImageFile:
+    """Return Pillow's image of a sniffed file, not decoded: its mode is the one that is stored."""
+    return _FILES[header.format](io.BytesIO(header.content))
+
+
 def _ask_orientation(image: Image.Image) -> int:
     """Return the orientation of an opened image; 1 where Pillow finds none or stumbles over it."""
     try:
@@ -125,7 +130,7 @@ def _read(header: Header, colour: Colour, min_side: int | None, name: str) -> Pi
     stored = (header.width, header.height)
     if header.format in {"GIF", "TIFF"}:
         _check_pillow_limit(header, name)
-    file = _FILES[header.format](io.BytesIO(header.content))
+    file = open_stored(header)
     if file.size != stored:
         raise damaged(header.format, "holds another size than it declares", name)
     scale = 1

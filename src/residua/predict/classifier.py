@@ -60,9 +60,9 @@ class Classifier:
         self,
         inputs: Any,
         *,
-        top_k: int = 5,
+        top_k: int | None = None,
         batch_size: int | None = None,
-        threshold: float = 0.0,
+        threshold: float | None = None,
         allow_urls: bool = False,
     ) -> Iterator[Prediction]:
         """Yield one Prediction for each picture of ``inputs``, in order.
@@ -70,10 +70,12 @@ class Classifier:
         Args:
             inputs: a path (file, folder, glob, list file), encoded bytes, a PIL image, a uint8
                 array [H, W, 3] in RGB or [H, W] in grey, or any iterable of these.
-            top_k: how many classes at the most; bounded by the number of classes.
+            top_k: how many classes at the most; None: five, of a multi-label classifier all that
+                reach the threshold.
             batch_size: pictures for one run of the network; None takes the engine's own. Inputs
                 are read a few batches ahead: give 1 for a live source.
-            threshold: leaves out classes of a smaller probability.
+            threshold: leaves out classes of a smaller probability; None: none, of a multi-label
+                classifier those below 0.5.
             allow_urls: permits https addresses among the inputs.
 
         A picture that cannot be used yields a Prediction with ``error`` and ``reason``; it never
@@ -82,8 +84,13 @@ class Classifier:
         for name, number in (("top_k", top_k), ("batch_size", batch_size)):
             if number is not None and (not isinstance(number, int) or number < 1):
                 raise SettingError(f"{name} is {number}; it must be a whole number from 1 on.")
-        if not 0 <= threshold <= 1:
+        if threshold is not None and not 0 <= threshold <= 1:
             raise SettingError(f"threshold is {threshold}; it must lie in 0…1.")
+        multi = self.manifest.task == "multi-label"
+        if top_k is None:
+            top_k = len(self.classes) if multi else 5
+        if threshold is None:
+            threshold = 0.5 if multi else 0.0
         items = list_items(inputs, allow_urls=allow_urls)
         return self._predict(items, top_k, batch_size or self.engine.good_batch, threshold)
 

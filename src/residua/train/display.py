@@ -11,10 +11,10 @@ class Display:
     """Shows steps (on a terminal, rewriting one line) and epochs; ``quiet`` shows nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        """The clock for the time left starts now."""
+        """The clock for the time left starts with the first report."""
         self._quiet = quiet
         self._live = sys.stderr.isatty() and not quiet
-        self._started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when, and at which epoch
 
     def say(self, text: str) -> None:
         """Show a line."""
@@ -24,30 +24,38 @@ class Display:
 
     def show_step(self, report: StepReport, epochs: int) -> None:
         """Rewrite the live line."""
+        left = self._left(report.epoch, epochs)
         if self._live:
-            text = (
-                f"epoch {report.epoch:.2f} of {epochs}  loss {report.loss:.4f}  "
-                f"lr {report.lr:.2g}  {report.images_per_second:.0f} images/s  "
-                f"{self._left(report.epoch, epochs)}"
-            )
             self._clear()
-            self._write(text)
+            self._write(
+                f"epoch {report.epoch:.2f} of {epochs}  loss {report.loss:.4f}  "
+                f"lr {report.lr:.2g}  {report.images_per_second:.0f} images/s  {left}"
+            )
 
     def show_epoch(self, report: EpochReport, epochs: int) -> None:
         """Show the line of an epoch."""
         metrics = report.metrics
+        validation = ""
+        if metrics is not None:
+            name, value = (
+                ("mAP", metrics.map) if metrics.map is not None else ("top-1", metrics.top1)
+            )
+            validation = f"validation: {name} {value or 0:.2%}, loss {metrics.loss or 0:.4f}  "
         self.say(
             f"epoch {report.epoch} of {epochs}  loss {report.loss:.4f}  "
-            f"{report.images_per_second:.0f} images/s  "
-            f"validation: top-1 {metrics.top1 or 0:.2%}, loss {metrics.loss or 0:.4f}  "
+            f"{report.images_per_second:.0f} images/s  {validation}"
             f"{self._left(report.epoch, epochs)}"
         )
 
     def _left(self, epoch: float, epochs: int) -> str:
-        elapsed = time.monotonic() - self._started
-        if epoch >= epochs:
-            return f"{spell_seconds(elapsed)} in all"
-        return f"{spell_seconds(elapsed / epoch * (epochs - epoch))} left"
+        """Return the time left, from the speed since the first report."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, epoch)
+        started, since = self._first
+        if epoch >= epochs or epoch <= since:
+            return ""
+        return f"{spell_seconds((now - started) / (epoch - since) * (epochs - epoch))} left"
 
     def _clear(self) -> None:
         if self._live:

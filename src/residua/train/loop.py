@@ -1,121 +1,256 @@
 """The training loop, read top to bottom.
 
-Nothing in a step waits for the device: losses add up there and are read at logging steps only.
+Nothing in an update waits for the device: losses add up there and are read at logging steps only.
 A loss or gradient that is not finite is therefore noticed at the next logging step at the latest,
-and the last step of every epoch is one.
+and the last update of every epoch is one.
 """
 
-import math
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.utils import convert_conv2d_weight_memory_format, get_total_norm
+from torch.nn.utils import get_total_norm
 
-from residua.base.errors import TrainingError
+from residua.base.errors import StoppedError
 from residua.bundle.schema import Metrics
-from residua.data.loader import batches, cut
+from residua.data.loader import batches
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
-from residua.pixels.graph import Normalize
+from residua.train.clipping import clip_adaptively, clip_norm
 from residua.train.display import Display
-from residua.train.meter import Meter
-from residua.train.optimiser import make_optimiser, set_rate
-from residua.train.precision import Precision
-from residua.train.recipe import Recipe
+from residua.train.feed import Feed
+from residua.train.keeper import Keeper
+from residua.train.optimiser import set_rate
+from residua.train.recipe import OptimiserPart, Recipe
 from residua.train.record import RunRecord
 from residua.train.reports import EpochReport, StepReport
-from residua.train.schedule import rate_factor
-from residua.train.step import run_backward
-from residua.zoo.resnet import ResNet
+from residua.train.schedule import count_drops, rate_factor
+from residua.train.state import Best, TrainingState
+from residua.train.step import Computation, run_backward
+from residua.train.stop import StopRequest, listening
+from residua.train.watch import Watch
 
-Validate = Callable[[], Metrics]
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Whom the loop talks to: validation, the disk, the user."""
+
+    validate: Callable[[], Metrics]
+    keeper: Keeper
+    record: RunRecord
+    display: Display
+    stop: StopRequest
+    out_of_time: Callable[[], bool]
 
 
 def fit(
-    network: ResNet,
+    state: TrainingState,
+    computation: Computation,
     view: TrainingView,
     recipe: Recipe,
-    *,
-    precision: Precision,
-    validate: Validate,
-    record: RunRecord,
-    display: Display,
-) -> tuple[EpochReport, ...]:
-    """Train ``network`` on ``view`` as ``recipe`` says, and validate it after every epoch.
+    surroundings: Surroundings,
+) -> None:
+    """Train from where ``state`` is to the end of ``recipe``, and leave the result in it.
 
-    Every random draw is a function of the seed in ``recipe``. Raises TrainingError where the loss
-    or a gradient stops being finite.
+    Every random draw is a function of the recipe's seed. Raises TrainingError where the loss or a
+    gradient stops being finite, and StoppedError, after a checkpoint, where a stop was asked for.
     """
-    device, loop = precision.device, recipe.loop
-    network.to(device)
-    convert_conv2d_weight_memory_format(network, torch.channels_last)
-    normalize = Normalize(view.preprocess.mean, view.preprocess.std).to(device)
-    labels = torch.from_numpy(view.source.labels)
-    optimiser = make_optimiser(network, recipe.optimiser)
-    size = min(loop.batch_size, len(view.source))
-    steps = len(view.source) // size
-    torch.manual_seed(loop.seed)  # drop path draws from torch
-    reports = []
-    for epoch in range(loop.epochs):
-        network.train()
-        meter = Meter(device)
-        order = epoch_order(len(view.source), seed=loop.seed, epoch=epoch)
-        fill = partial(view.fill, epoch)
-        loading = batches(fill, cut(order, size)[:steps], shape=view.shape)
-        with closing(loading):
-            for step, batch in enumerate(loading):
-                # Every step: rate, forward, loss, backward; the update comes last.
-                rate = recipe.optimiser.lr * rate_factor(
-                    recipe.schedule, epoch + (step + 0.5) / steps, loop.epochs
+    with listening(surroundings.stop):
+        for epoch in range(len(state.history), recipe.loop.epochs):
+            # A run stopped between the last update and the validation goes on with the latter.
+            if state.position.epoch == epoch:
+                _train_epoch(epoch, state, computation, view, recipe, surroundings)
+            _end_epoch(epoch, state, computation, view, recipe, surroundings)
+            if _has_stalled(state, recipe):
+                surroundings.display.say(
+                    f"No better validation for {recipe.loop.patience} in a row: stopping early."
                 )
-                set_rate(optimiser, rate)
-                images = torch.from_numpy(batch.images).to(device)
-                targets = labels[batch.indices].to(device)
-                optimiser.zero_grad(set_to_none=True)
-                loss = run_backward(network, normalize, images, targets, recipe, precision,
-                                    epoch=epoch, step=step)  # fmt: skip
-                meter.add(loss, len(batch.indices))
-                # At logging steps, the last of the epoch among them: wait for the device and look.
-                logging = (step + 1) % loop.log_every == 0 or step + 1 == steps
-                if logging:
-                    done = epoch + (step + 1) / steps
-                    report = meter.read(done, rate, _gradient_norm(network))
-                    _check_finite(report, recipe)
-                    record.write("step", **asdict(report))
-                    display.show_step(report, loop.epochs)
-                optimiser.step()
-        # Every epoch: validate with what a bundle would hold, on what prediction would see.
-        network.eval()
-        reports.append(EpochReport(epoch + 1, *meter.whole(), validate()))
-        record.write("epoch", **_flat(reports[-1]))
-        display.show_epoch(reports[-1], loop.epochs)
-    return tuple(reports)
+                return
+            if surroundings.out_of_time():
+                surroundings.display.say("Another epoch would not fit into the budget: stopping.")
+                return
 
 
-def _gradient_norm(network: ResNet) -> Tensor:
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    return get_total_norm(gradients)
-
-
-def _check_finite(report: StepReport, recipe: Recipe) -> None:
-    for what, value in (("loss", report.loss), ("gradient's norm", report.gradient_norm)):
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The {what} is {value} after {report.epoch:.2f} epochs: the training diverged.",
-                next_step=f"Lower the learning rate (it was {recipe.optimiser.lr:g}), "
-                "or add a warm-up.",
+def _train_epoch(
+    epoch: int,
+    state: TrainingState,
+    computation: Computation,
+    view: TrainingView,
+    recipe: Recipe,
+    surroundings: Surroundings,
+) -> None:
+    """Do the updates of ``epoch`` that are left."""
+    steps, stop, keeper = computation.shares.steps, surroundings.stop, surroundings.keeper
+    labels, drops = _place_labels(view, computation), _count_drops(state, recipe)
+    if state.position.step == 0:
+        state.meter.begin_epoch()
+    else:
+        state.meter.restart_clock()
+    state.network.train()
+    with closing(_load(epoch, state, computation, view, recipe)) as feed:
+        for images, tickets in feed:
+            # Every update: rate, forward, loss, backward, step, average.
+            step = state.position.step
+            logging = (step + 1) % recipe.loop.log_every == 0 or step + 1 == steps
+            state.rate = recipe.optimiser.lr * rate_factor(
+                recipe.schedule, epoch + (step + 0.5) / steps, recipe.loop.epochs, drops=drops
             )
+            set_rate(state.optimiser, state.rate)
+            state.optimiser.zero_grad(set_to_none=True)
+            targets = labels[torch.from_numpy(tickets // recipe.data.repeats).to(labels.device)]
+            loss = run_backward(computation, images, targets, tickets, epoch=epoch, step=step)
+            norm = _update(state, recipe.optimiser, wants_norm=logging)
+            state.meter.add(loss)
+            state.position = state.position.advance(steps)
+            # At logging steps: wait for the device, look at the numbers, show them.
+            if logging:
+                done = epoch + (step + 1) / steps
+                report = state.meter.read(done, state.rate, norm, feed.waited)
+                _look(report, state, recipe, surroundings)
+            # Now and then, and when asked to stop: write everything to disk.
+            stopping = stop.agreed()
+            if stopping or keeper.is_due(state.position.updates, logging=logging):
+                keeper.save(state)
+            if stopping:
+                raise StoppedError(
+                    f"Stopped by {stop.signal_name or 'another process'} after "
+                    f"{epoch + (step + 1) / steps:.2f} of {recipe.loop.epochs} epochs.",
+                    exit_code=130 if stop.signal_name == "SIGINT" else 143,
+                    next_step="The same command goes on from here.",
+                )
+
+
+def _place_labels(view: TrainingView, computation: Computation) -> Tensor:
+    """Return the labels on the device: int64 [N], or float32 [N, classes] of multi-label data."""
+    labels = torch.from_numpy(view.source.labels).to(computation.precision.device)
+    return labels.float() if view.source.multi_label else labels
+
+
+def _load(
+    epoch: int,
+    state: TrainingState,
+    computation: Computation,
+    view: TrainingView,
+    recipe: Recipe,
+) -> Feed:
+    """Return the batches of ``epoch`` that are left, as they come from the threads."""
+    order = epoch_order(
+        len(view.source), seed=recipe.loop.seed, epoch=epoch, repeats=recipe.data.repeats
+    )
+    pieces, shape = computation.shares.pieces(order), view.shape_at(epoch)
+    loading = batches(partial(view.fill, epoch), pieces, shape=shape, start=state.position.step)
+    return Feed(loading, computation.precision.device)
+
+
+def _update(state: TrainingState, part: OptimiserPart, *, wants_norm: bool) -> Tensor:
+    """Bound the gradients, step, and average; return the norm of the gradients before."""
+    parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
+    if part.clip_norm or part.agc or wants_norm:
+        state.scaler.unscale_(state.optimiser)
+    norm = torch.zeros(())
+    if part.clip_norm:
+        norm = clip_norm(parameters, part.clip_norm)
+    elif wants_norm:
+        norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if part.agc:
+        clip_adaptively(state.network, part.agc)
+    state.scaler.step(state.optimiser)
+    state.scaler.update()
+    if state.average is not None:
+        state.average.update(state.position.updates + 1)
+    return norm
+
+
+def _look(
+    report: StepReport, state: TrainingState, recipe: Recipe, surroundings: Surroundings
+) -> None:
+    """Write and show the numbers of a logging step; raises TrainingError where they diverged."""
+    watch = Watch(state.watch)
+    surroundings.record.write("step", update=state.position.updates, **asdict(report))
+    warning = watch.check(report)
+    state.watch = watch.numbers
+    if warning:
+        surroundings.display.say(f"Warning: {warning}")
+    surroundings.display.show_step(report, recipe.loop.epochs)
+
+
+def _end_epoch(
+    epoch: int,
+    state: TrainingState,
+    computation: Computation,
+    view: TrainingView,
+    recipe: Recipe,
+    surroundings: Surroundings,
+) -> None:
+    """Validate what a bundle would hold, note the figures, keep the best, write a checkpoint."""
+    ranks, part = computation.shares.ranks, recipe.evaluate
+    if state.average is not None:
+        state.average.end_epoch(epoch + 1)
+    loss, speed = state.meter.whole()
+    metrics = None
+    state.network.eval()
+    with state.average.applied() if state.average else nullcontext():
+        if (epoch + 1) % part.every == 0 or epoch + 1 == recipe.loop.epochs:
+            # Running statistics are each process's own: the first one's count.
+            ranks.copy_from_first([b for b in state.network.buffers() if b.is_floating_point()])
+            metrics = surroundings.validate()
+            better = _better(state.best, epoch + 1, metrics, recipe)
+            if better is not None:
+                state.best = better
+                if part.keep == "best":
+                    surroundings.keeper.save_best(state)
+    report = EpochReport(epoch + 1, loss, state.rate, view.shape_at(epoch)[0], speed, metrics)
+    state.history = (*state.history, report)
+    surroundings.record.write("epoch", update=state.position.updates, **_flat(report))
+    surroundings.display.show_epoch(report, recipe.loop.epochs)
+    surroundings.keeper.save(state)
+
+
+def _better(best: Best, epoch: int, metrics: Metrics, recipe: Recipe) -> Best | None:
+    """Return the new best if ``metrics`` beat ``best``; of equal values the lower loss wins."""
+    value, loss = _value(metrics, recipe), metrics.loss or 0.0
+    higher = recipe.evaluate.metric != "loss"
+    sign = 1 if higher else -1
+    beats = (sign * value, -loss) > (sign * best.value, -best.loss)
+    return Best(epoch, value, loss) if beats or best.epoch == 0 else None
+
+
+def _value(metrics: Metrics, recipe: Recipe) -> float:
+    value: float = getattr(metrics, recipe.evaluate.metric)
+    return value
+
+
+def _values(state: TrainingState, recipe: Recipe) -> list[float]:
+    return [_value(report.metrics, recipe) for report in state.history if report.metrics]
+
+
+def _count_drops(state: TrainingState, recipe: Recipe) -> int:
+    if recipe.schedule.curve != "plateau":
+        return 0
+    higher = recipe.evaluate.metric != "loss"
+    values = _values(state, recipe)
+    return count_drops(values, recipe.schedule.patience, higher_is_better=higher)
+
+
+def _has_stalled(state: TrainingState, recipe: Recipe) -> bool:
+    """Tell whether so many validations as the recipe's patience have brought nothing better."""
+    if not recipe.loop.patience or not state.best.epoch:
+        return False
+    since = [r for r in state.history if r.metrics and r.epoch > state.best.epoch]
+    return len(since) >= recipe.loop.patience
 
 
 def _flat(report: EpochReport) -> dict[str, object]:
-    metrics = report.metrics.model_dump(include={"top1", "top5", "loss", "images"})
+    names = {"top1", "top5", "map", "loss", "images"}
+    metrics = report.metrics.model_dump(include=names, exclude_none=True) if report.metrics else {}
     return {
         "epoch": report.epoch,
         "train_loss": report.loss,
+        "lr": report.lr,
+        "image_size": report.image_size,
         "images_per_second": report.images_per_second,
         **{f"val_{name}": value for name, value in metrics.items()},
     }

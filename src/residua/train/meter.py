@@ -5,45 +5,69 @@ import time
 import torch
 from torch import Tensor
 
+from residua.evaluate.ranks import Ranks
 from residua.train.reports import StepReport
 
 
 class Meter:
-    """Adds losses up on the device; reading them is the only wait."""
+    """Adds up the losses of the rows of all processes; reading them is the only wait.
 
-    def __init__(self, device: torch.device) -> None:
-        """Begin an epoch with nothing added; the clock starts."""
-        self._sums = torch.zeros(2, device=device)  # since the last reading, over the epoch
-        self._steps = self._epoch_steps = self._images = self._epoch_images = 0
+    ``sums`` is float64 [2]: the losses since the last reading and of the epoch so far, of this
+    process alone. They are part of a checkpoint, so that a resumed epoch reports the same loss.
+    """
+
+    def __init__(self, device: torch.device, ranks: Ranks, batch: int) -> None:
+        """``batch`` is the number of rows of an update, of all processes together."""
+        self.sums = torch.zeros(2, device=device, dtype=torch.float64)
+        self.steps = self.epoch_steps = 0  # since the last reading, of the epoch
+        self._ranks, self._batch = ranks, batch
+        self._seen = 0  # steps of this process's life, for the speed
         self._started = self._epoch_started = time.monotonic()
-        self._epoch_seconds = 0.0
+        self._waited = 0.0
 
-    def add(self, loss: Tensor, images: int) -> None:
-        """Count a step: its mean ``loss`` (on the device, without gradient) over ``images``."""
-        self._sums += loss
-        self._steps += 1
-        self._epoch_steps += 1
-        self._images += images
-        self._epoch_images += images
+    def begin_epoch(self) -> None:
+        """Start an epoch with nothing added."""
+        self.sums.zero_()
+        self.steps = self.epoch_steps = 0
+        self.restart_clock()
 
-    def read(self, epoch: float, rate: float, norm: Tensor) -> StepReport:
-        """Wait for the device and return the report since the last reading."""
-        total, gradient_norm = torch.stack([self._sums[0], norm.float()]).tolist()
+    def restart_clock(self) -> None:
+        """Measure the speed from here on: after a validation, or where a run was taken up."""
+        self._seen = 0
+        self._started = self._epoch_started = time.monotonic()
+        self._waited = 0.0
+
+    def add(self, loss: Tensor) -> None:
+        """Count an update: ``loss`` is the sum over this process's rows, without gradient."""
+        self.sums += loss
+        self.steps += 1
+        self.epoch_steps += 1
+        self._seen += 1
+
+    def read(self, epoch: float, rate: float, norm: Tensor, waited: float) -> StepReport:
+        """Wait for the device and return the report since the last reading.
+
+        ``waited`` are the seconds that this epoch has waited for pictures so far.
+        """
+        total = self._ranks.add(self.sums[0].clone())
+        values = torch.stack([total, norm.double()]).tolist()
         now = time.monotonic()
+        elapsed = max(now - self._started, 1e-9)
         report = StepReport(
             epoch=epoch,
-            loss=total / self._steps,
+            loss=values[0] / (self.steps * self._batch),
             lr=rate,
-            gradient_norm=gradient_norm,
-            images_per_second=self._images / max(now - self._started, 1e-9),
+            gradient_norm=values[1],
+            images_per_second=min(self.steps, self._seen) * self._batch / elapsed,
+            waiting=min(1.0, max(0.0, waited - self._waited) / elapsed),
         )
-        self._sums[0] = 0
-        self._steps = self._images = 0
-        self._started = now
-        self._epoch_seconds = now - self._epoch_started
+        self.sums[0] = 0
+        self.steps = 0
+        self._started, self._waited = now, waited
         return report
 
     def whole(self) -> tuple[float, float]:
-        """Return the mean loss of the epoch and its images a second."""
-        rate = self._epoch_images / max(self._epoch_seconds, 1e-9)
-        return self._sums[1].item() / self._epoch_steps, rate
+        """Return the mean loss of the epoch and the images a second of what ran here of it."""
+        total = self._ranks.add(self.sums[1].clone()).item()
+        elapsed = max(time.monotonic() - self._epoch_started, 1e-9)
+        return total / (self.epoch_steps * self._batch), self._seen * self._batch / elapsed

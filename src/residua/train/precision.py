@@ -9,12 +9,14 @@ import torch
 from residua.base.errors import SettingError
 from residua.base.machine import has_fast_bf16
 
+Format = Literal["fp32", "bf16", "fp16"]
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """A chosen format and why. Weights, gradients and the loss are float32 in either."""
+    """A chosen format and why. Weights, gradients and the loss are float32 in each."""
 
-    name: Literal["fp32", "bf16"]
+    name: Format
     device: torch.device
     reason: str
 
@@ -22,10 +24,19 @@ class Precision:
         """Return the context in which the network runs."""
         if self.name == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        half = torch.bfloat16 if self.name == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=half)
+
+    def make_scaler(self) -> torch.amp.GradScaler:
+        """Return what keeps small gradients of fp16 from vanishing; for other formats it is off.
+
+        Its step reads from the device whether a gradient overflowed: fp16 waits where bf16 does
+        not.
+        """
+        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
 
 
-def choose_device(wanted: str = "auto") -> torch.device:
+def choose_device(wanted: str = "auto", local_rank: int = 0) -> torch.device:
     """Return the device to train on: CUDA where there is one, else the processor."""
     if wanted not in {"auto", "cpu", "cuda"}:
         raise SettingError(f"There is no device {wanted!r}.", next_step="Use auto, cpu or cuda.")
@@ -34,15 +45,15 @@ def choose_device(wanted: str = "auto") -> torch.device:
             "A CUDA device was asked for and torch finds none.",
             next_step="Use --device cpu, or install a torch built for CUDA.",
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", local_rank)
 
 
-def choose_precision(
-    wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device
-) -> Precision:
+def choose_precision(wanted: Literal["auto"] | Format, device: torch.device) -> Precision:
     """Return the format to train in; "auto" takes bf16 where the hardware multiplies in it.
 
-    Raises SettingError where bf16 is asked of a device that would only emulate it.
+    Raises SettingError where a format is asked of a device that would only emulate it.
     """
     if device.type == "cuda":
         capable, what = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
@@ -50,6 +61,13 @@ def choose_precision(
         capable, what = has_fast_bf16(), "this processor"
     if wanted == "fp32":
         return Precision("fp32", device, "fp32, as asked")
+    if wanted == "fp16":
+        if device.type == "cuda":
+            return Precision("fp16", device, "fp16 with scaled gradients, as asked")
+        raise SettingError(
+            "fp16 was asked for, and this processor would only emulate it.",
+            next_step="Use precision.compute fp32, or auto.",
+        )
     if capable:
         return Precision("bf16", device, f"bf16: {what} multiplies in it")
     if wanted == "bf16":

@@ -1,7 +1,8 @@
-"""Recipes as functions: each returns a whole, typed recipe."""
+"""The two recipes of small sets, ``scratch`` and ``finetune``, fitted to a length and a batch."""
 
-from residua.data.settings import AugmentPart, CropPart
-from residua.train.recipe import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
+from residua.train.recipe import Recipe
+from residua.train.recipe_book import find_recipe
+from residua.train.recipe_file import change
 
 # Up to this size the stem keeps the resolution; a stem of stride 4 would leave nothing to see.
 _SMALL = 64
@@ -14,14 +15,10 @@ def from_scratch(model: str, *, epochs: int, batch_size: int = 64, image_size: i
     warm-up is a tenth of the run, five epochs at most.
     """
     small = image_size <= _SMALL
-    crop = CropPart(scale=(0.35 if small else 0.08, 1.0))
-    return Recipe(
-        model=ModelPart(name=model, small_images=small),
-        augment=AugmentPart(image_size=image_size, crop=crop),
-        optimiser=OptimiserPart(lr=0.1 * batch_size / 256),
-        schedule=SchedulePart(warmup_epochs=min(5.0, epochs / 10)),
-        loop=LoopPart(epochs=epochs, batch_size=batch_size),
-    )
+    recipe = _fit(find_recipe("scratch"), epochs, batch_size, image_size)
+    crop = (0.35, 1.0) if small else None
+    changes = {"model.name": model, "model.small_images": small, "augment.crop.scale": crop}
+    return change(recipe, changes)
 
 
 def fine_tune(
@@ -29,14 +26,21 @@ def fine_tune(
 ) -> Recipe:
     """Return the recipe for fitting pretrained weights to new classes.
 
-    Small batches, since few pictures make few steps; a low learning rate, mild crops (a third of
-    the area at least) and a short warm-up. Of 0.005, 0.01 and 0.02 at 32 pictures, 0.01 was the
-    best on flowers after one epoch.
+    The learning rate is 0.01 for 32 pictures and proportional to the batch; the warm-up is a tenth
+    of the run, one epoch at most.
     """
-    return Recipe(
-        model=ModelPart(name=model, pretrained=pretrained),
-        augment=AugmentPart(image_size=image_size, crop=CropPart(scale=(0.35, 1.0))),
-        optimiser=OptimiserPart(lr=0.01 * batch_size / 32),
-        schedule=SchedulePart(warmup_epochs=min(1.0, epochs / 10)),
-        loop=LoopPart(epochs=epochs, batch_size=batch_size),
+    recipe = _fit(find_recipe("finetune"), epochs, batch_size, image_size)
+    return change(recipe, {"model.name": model, "model.pretrained": pretrained})
+
+
+def _fit(recipe: Recipe, epochs: int, batch_size: int, image_size: int) -> Recipe:
+    return change(
+        recipe,
+        {
+            "augment.image_size": image_size,
+            "optimiser.lr": recipe.optimiser.lr * batch_size / recipe.loop.batch_size,
+            "schedule.warmup_epochs": min(recipe.schedule.warmup_epochs, epochs / 10),
+            "loop.epochs": epochs,
+            "loop.batch_size": batch_size,
+        },
     )

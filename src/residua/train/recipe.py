@@ -54,7 +54,8 @@ class OptimiserPart(Record):
     ``weight_decay`` is coupled (L2) for sgd, decoupled for the others. The rate of a part is
     multiplied by its entry in ``lr_multipliers`` and by ``layer_decay`` once for every block that
     lies between it and the head. ``clip_norm`` bounds the norm of all gradients, ``agc`` that of
-    each unit relative to its weights (arXiv 2102.06171); None is off.
+    each unit relative to its weights (arXiv 2102.06171); None is off. LAMB bounds the norm by
+    itself, to 1, where ``clip_norm`` is None.
     """
 
     name: Literal["sgd", "adamw", "lamb", "lion", "muon"] = "sgd"
@@ -150,7 +151,10 @@ class EvaluatePart(Record):
     """Validation: ``every`` so many epochs, and after the last; what makes a model the best.
 
     ``image_size`` and ``short_side`` are those of the bundle; None: as trained, with the margin
-    of 256 to 224. ``keep`` says whose weights the bundle gets: the best validation's or the last.
+    of 256 to 224. ``prepare`` says whose rules resize pictures, in training too: torchvision's
+    (Pillow, bilinear), timm's (Pillow, bicubic) or Paddle's (OpenCV, bilinear); "given": those of
+    the weights started from, or torchvision's. ``keep`` says whose weights the bundle gets: the
+    best validation's or the last.
     """
 
     every: Positive = 1
@@ -158,6 +162,7 @@ class EvaluatePart(Record):
     keep: Literal["best", "last"] = "best"
     image_size: Positive | None = None
     short_side: Positive | None = None
+    prepare: Literal["given", "torchvision", "timm", "paddle"] = "given"
 
 
 class OutputPart(Record):

@@ -2,34 +2,57 @@
 
 {"event": "start", "recipe": {…}, …}
 {"event": "step", "epoch": 0.25, "loss": 1.9, "lr": 0.1, "images_per_second": 210.0, …}
-{"event": "epoch", "epoch": 1, "loss": 1.2, "top1": 0.71, …}
+{"event": "epoch", "epoch": 1, "train_loss": 1.2, "val_top1": 0.71, …}
 {"event": "end", …}
+
+Each line also has the ``seconds`` since this process began the run, or went on with it.
 """
 
 import json
 import math
+import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from residua.train.trackers import Tracker
+
 
 class RunRecord:
-    """Writes the lines; with no path it writes nothing."""
+    """Writes the lines, and passes numbers on to trackers; with no path it writes nothing."""
 
-    def __init__(self, path: Path | None) -> None:
-        """The lines go to ``PATH.part``, which becomes ``path`` when the run ends well."""
-        self.path = path
+    def __init__(
+        self, path: Path | None, *, go_on_at: int = 0, trackers: Sequence[Tracker] = ()
+    ) -> None:
+        """Lines of an interrupted run beyond ``go_on_at`` bytes are dropped: they come again."""
+        self._trackers = trackers
+        self._started = time.monotonic()
         self._file = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._part = path.with_name(f"{path.name}.part")
-            self._file = self._part.open("w", encoding="utf-8", buffering=1)
+            self._file = path.open("ab", buffering=0)
+            self._file.truncate(min(go_on_at, path.stat().st_size))
+            self._file.seek(0, os.SEEK_END)
+
+    @property
+    def bytes_written(self) -> int:
+        """The length of the file so far: what ``go_on_at`` wants."""
+        return self._file.tell() if self._file is not None else 0
 
     def write(self, event: str, **fields: Any) -> None:
         """Write one line. Numbers that JSON lacks (NaN, infinity) become null."""
+        plain = {key: _plain(value) for key, value in fields.items()}
         if self._file is not None:
-            line = {"event": event} | {key: _plain(value) for key, value in fields.items()}
-            self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+            seconds = round(time.monotonic() - self._started, 3)
+            content = {"event": event} | plain | {"seconds": seconds}
+            line = json.dumps(content, ensure_ascii=False, allow_nan=False)
+            self._file.write(f"{line}\n".encode())
+        if event in {"step", "epoch"}:
+            numbers = {k: v for k, v in plain.items() if isinstance(v, int | float)}
+            for tracker in self._trackers:
+                tracker.log(event, numbers)
 
     def __enter__(self) -> Self:
         return self
@@ -40,10 +63,10 @@ class RunRecord:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None and self.path is not None:
+        if self._file is not None:
             self._file.close()
-            if kind is None:
-                self._part.replace(self.path)
+        for tracker in self._trackers:
+            tracker.close()
 
 
 def _plain(value: Any) -> Any:

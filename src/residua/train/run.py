@@ -1,49 +1,61 @@
 """A whole training run: from a recipe and two sources to a bundle on disk."""
 
-import platform
+import shlex
+import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from residua.base.errors import DataError, SettingError, TrainingError
+from residua.base.errors import DataError, SettingError
 from residua.base.machine import describe_machine
-from residua.base.version import __version__
-from residua.bundle.schema import Manifest, Metrics, Provenance
-from residua.bundle.store import Bundle, is_bundle, write_bundle
+from residua.bundle.schema import Metrics
+from residua.bundle.store import Bundle, is_bundle, read_bundle, write_bundle
 from residua.data.cache import DEFAULT_BUDGET, PixelCache
-from residua.data.crop import CropRule
-from residua.data.folder import Parts
-from residua.data.source import Source
+from residua.data.source import Parts, Source
 from residua.data.view import TrainingView
+from residua.evaluate.ranks import SINGLE, Ranks
 from residua.evaluate.run import Evaluation
 from residua.evaluate.validation import Validation
+from residua.train.budget import Budget
 from residua.train.display import Display
-from residua.train.loop import fit
+from residua.train.keeper import Keeper
+from residua.train.loop import Surroundings, fit
+from residua.train.manifest import describe_bundle, describe_failures, refuse_infinite
+from residua.train.plan import plan_run
 from residua.train.precision import Precision, choose_device, choose_precision
 from residua.train.recipe import Recipe
 from residua.train.record import RunRecord
 from residua.train.reports import EpochReport
+from residua.train.resume import Resumed, open_run
+from residua.train.run_folder import Identity, RunFolder
+from residua.train.setup import make_computation, make_state
 from residua.train.start import Start, start
-from residua.zoo.load import export_tensors
+from residua.train.state import TrainingState
+from residua.train.stop import StopRequest
+from residua.train.trackers import make_trackers
+from residua.zoo.load import export_tensors, load_tensors
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run gave: the bundle, its epochs, the last evaluation, and what to tell the user."""
+    """What a run gave: the bundle, its epochs and its evaluation.
+
+    ``epoch`` is the one whose weights the bundle holds.
+    """
 
     bundle: Bundle
     epochs: tuple[EpochReport, ...]
+    epoch: int
     evaluation: Evaluation
     precision: Precision
-    notes: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell the user."""
+        return self.bundle.manifest.provenance.notes
 
     @property
     def metrics(self) -> Metrics:
-        """The figures of the bundle: those of the last epoch, whose weights it holds."""
+        """The figures of the bundle."""
         return self.evaluation.metrics
 
 
@@ -52,60 +64,125 @@ def train(
     parts: Parts,
     *,
     output: Path,
+    run_folder: Path | None = None,
     overwrite: bool = False,
+    restart: bool = False,
     device: str = "auto",
+    ranks: Ranks = SINGLE,
     display: Display | None = None,
-    record: Path | None = None,
     cache_bytes: int = DEFAULT_BUDGET,
 ) -> Trained:
     """Train as ``recipe`` says on the training part and write the bundle ``output``.
 
-    After each epoch the validation part is evaluated, as ``residua evaluate`` would do it with the
-    bundle; the last figures go into it. Nothing is written to ``output`` before the end, so that an
-    interrupted run leaves no half bundle. ``record`` is the file for the JSON lines of the run;
-    ``cache_bytes`` is the budget for pictures kept in memory, of each part.
+    ``run_folder`` takes checkpoints and the record of the run; where an interrupted run of the same
+    recipe and pictures lies there, it goes on exactly, unless ``restart``. Without it nothing is
+    written before the end. ``cache_bytes`` is the budget for pictures kept in memory, of each part.
+    Raises StoppedError after SIGTERM or Ctrl-C (it can go on), TrainingError where it diverged.
     """
-    check_output(output, overwrite=overwrite)
-    training = parts.training
-    _check_learnable(training)
+    _refuse(parts.training, output, overwrite=overwrite)
     display = display or Display(quiet=True)
-    precision = choose_precision(recipe.precision.compute, choose_device(device))
-    begun = start(recipe, training.classes)
-    display.say(begun.notes[0])
-    display.say(f"Computing in {precision.reason}.")
-    rule = CropRule(recipe.augment.crop.scale, recipe.augment.crop.ratio, recipe.augment.flip)
+    precision = choose_precision(recipe.precision.compute, choose_device(device, ranks.local_rank))
+    folder = RunFolder(run_folder) if run_folder else None
+    identity = Identity(recipe, parts.training.listing_sha256(), parts.training.classes)
+    resumed = open_run(folder, identity, ranks, restart=restart)
+    begun = start(recipe, parts.training.classes)
+    for line in (*resumed.notes, begun.notes[0], f"Computing in {precision.reason}."):
+        display.say(line)
     view = TrainingView(
-        training, begun.preprocess, rule, seed=recipe.loop.seed, cache=PixelCache(cache_bytes)
+        parts.training, begun.preprocess, recipe.augment, seed=recipe.loop.seed,
+        repeats=recipe.data.repeats, cache=PixelCache(cache_bytes),
+    )  # fmt: skip
+    budget = Budget(recipe.loop.budget_minutes)
+    planned, shares = plan_run(
+        begun.network, recipe, view, precision, ranks, validation=len(parts.validation),
+        budget=budget, resumed=resumed, folder=folder, display=display,
+    )  # fmt: skip
+    computation = make_computation(
+        begun.network, planned, parts.training, begun.preprocess, precision, shares
     )
+    state = make_state(computation, planned, resumed.checkpoint)
     validation = Validation(
-        begun.network, begun.preprocess, parts.validation, cache_bytes=cache_bytes
+        begun.network, begun.deployed, parts.validation, cache_bytes=cache_bytes, ranks=ranks
     )
-    with RunRecord(record) as lines:
-        lines.write(
-            "start", recipe=recipe.model_dump(mode="json"), data=training.title,
-            images=len(training), precision=precision.name, **describe_machine(),
+    with _open_record(folder, planned, parts, precision, resumed, ranks) as record:
+        keeper = Keeper(folder, planned.output, ranks, record, display)
+        surroundings = Surroundings(
+            validation.run, keeper, record, display, StopRequest(ranks),
+            out_of_time=lambda: bool(ranks.share(budget.is_spent())),
         )  # fmt: skip
-        epochs = fit(
-            begun.network, view, recipe, precision=precision, validate=validation.run,
-            record=lines, display=display,
+        fit(state, computation, view, planned, surroundings)
+        epoch = _take_best(state, planned, keeper, ranks)
+        bundle = _write(begun, planned, parts, validation, view, ranks, output, overwrite=overwrite)
+        record.write("end", bundle=str(output), epoch=epoch, replaced=len(view.failures))
+    if folder is not None and ranks.first:
+        folder.finish(output)
+    return Trained(bundle, state.history, epoch, validation.latest, precision)
+
+
+def _open_record(
+    folder: RunFolder | None,
+    recipe: Recipe,
+    parts: Parts,
+    precision: Precision,
+    resumed: Resumed,
+    ranks: Ranks,
+) -> RunRecord:
+    """Return the record of the run, with its first line written; other processes write none."""
+    if folder is None or not ranks.first:
+        return RunRecord(None)
+    settings = recipe.model_dump(mode="json")
+    trackers = make_trackers(recipe.output.track, folder=folder.path, settings=settings)
+    record = RunRecord(folder.metrics, go_on_at=resumed.record_bytes, trackers=trackers)
+    if not resumed.record_bytes:
+        record.write(
+            "start", recipe=settings, data=parts.training.title, images=len(parts.training),
+            precision=precision.name, processes=ranks.world,
+            command=shlex.join(sys.argv), **describe_machine(),
         )  # fmt: skip
-        notes = begun.notes + training.notes + _failure_notes(view)
-        manifest = _describe(begun, recipe, parts, epochs[-1].metrics, notes)
+    return record
+
+
+def _take_best(state: TrainingState, recipe: Recipe, keeper: Keeper, ranks: Ranks) -> int:
+    """Put the weights of the bundle into the network, and return the epoch that they are of."""
+    last, network = state.history[-1].epoch, state.network
+    if recipe.evaluate.keep == "best" and state.best.epoch != last:
+        tensors = keeper.read_best(state.best.epoch)
+        if tensors is not None:
+            load_tensors(network, tensors)
+            return state.best.epoch
+    if state.average is not None:
+        state.average.put_into(network)
+    ranks.copy_from_first([b for b in network.buffers() if b.is_floating_point()])
+    return last
+
+
+def _write(
+    begun: Start,
+    recipe: Recipe,
+    parts: Parts,
+    validation: Validation,
+    view: TrainingView,
+    ranks: Ranks,
+    output: Path,
+    *,
+    overwrite: bool,
+) -> Bundle:
+    """Validate the network and write it, once; return the bundle on every process."""
+    metrics = validation.run()
+    if ranks.first:
+        notes = begun.notes + parts.training.notes + describe_failures(view)
         tensors = export_tensors(begun.network)
-        _check_finite(tensors)
-        bundle = write_bundle(output, manifest, tensors, overwrite=overwrite)
-        lines.write("end", bundle=str(output), replaced=len(view.failures))
-    return Trained(bundle, epochs, validation.latest, precision, notes)
+        refuse_infinite(tensors)
+        manifest = describe_bundle(begun, recipe, parts, metrics, notes)
+        write_bundle(output, manifest, tensors, overwrite=overwrite)
+    ranks.share(None)  # the others wait until it is there
+    return read_bundle(output)
 
 
-def _check_finite(tensors: dict[str, np.ndarray]) -> None:
-    """Refuse to write weights that a step too large has made infinite or undefined."""
-    broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
-    if broken:
-        raise TrainingError(
-            f"The training diverged: {len(broken)} tensors are not finite, {broken[0]} first.",
-            next_step="Lower the learning rate (--lr), or add a warm-up. No bundle was written.",
-        )
+def _refuse(training: Source, output: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, what could not be learnt or written."""
+    check_output(output, overwrite=overwrite)
+    _check_learnable(training)
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -122,7 +199,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 def _check_learnable(training: Source) -> None:
     """Refuse what there is nothing to learn from."""
-    if len(training.classes) < 2:
+    if len(training.classes) < 2 and not training.multi_label:
         raise DataError(
             f"{training.title} has one class only: {training.classes.names[0]!r}.",
             next_step="Give a folder with one folder of pictures for each of several classes.",
@@ -132,43 +209,3 @@ def _check_learnable(training: Source) -> None:
             f"{training.title} has {len(training)} picture; training needs two at least.",
             next_step="Add pictures.",
         )
-
-
-def _failure_notes(view: TrainingView) -> tuple[str, ...]:
-    if not view.failures:
-        return ()
-    shown = [f"  {failure.message.splitlines()[0]}" for failure in view.failures.values()][:5]
-    count = f"{len(view.failures)} of {len(view.source)} pictures cannot be read; each was replaced"
-    return ("\n".join([f"{count} by the next of its class:", *shown]),)
-
-
-def _describe(
-    begun: Start,
-    recipe: Recipe,
-    parts: Parts,
-    metrics: Metrics,
-    notes: tuple[str, ...],
-) -> Manifest:
-    model = recipe.model.model_copy(update={"name": begun.network.row.name})
-    return Manifest(
-        architecture=begun.network.row,
-        classes=parts.training.classes,
-        preprocess=begun.preprocess,
-        metrics=(metrics,),
-        recipe=recipe.model_copy(update={"model": model}).model_dump(mode="json"),
-        licence=begun.licence,
-        provenance=Provenance(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            residua=__version__,
-            made_by="residua train",
-            source=parts.training.title,
-            source_sha256=parts.listing_sha256,
-            parent=begun.parent,
-            versions={
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": version("numpy"),
-            },
-            notes=notes,
-        ),
-    )

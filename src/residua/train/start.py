@@ -1,6 +1,7 @@
 """Where a run starts: fresh weights, or a bundle's with the classifier fitted to new classes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,21 +9,34 @@ import torch
 from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Architecture, Classes, Preprocess
-from residua.train.recipe import Recipe
+from residua.train.recipe import EvaluatePart, Recipe
 from residua.zoo.create import create
 from residua.zoo.load import make_network
 from residua.zoo.resnet import ResNet
-from residua.zoo.surgery import replace_head
+from residua.zoo.surgery import freeze, replace_head
 from residua.zoo.table import find_row
 from residua.zoo.weights.resolve import open_bundle
+
+# Whose rules resize pictures (``evaluate.prepare``), as fields of Preprocess.
+_RULES: dict[str, dict[str, Any]] = {
+    "given": {},
+    "torchvision": {"resampler": "pillow", "interpolation": "bilinear", "rounding": "torchvision"},
+    "timm": {"resampler": "pillow", "interpolation": "bicubic", "rounding": "torchvision"},
+    "paddle": {"resampler": "opencv", "interpolation": "bilinear", "rounding": "paddle"},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A network to train, the preprocessing it will be given, and what to tell the user."""
+    """A network to train, how its pictures are prepared, and what to tell the user.
+
+    ``preprocess`` is what training crops by; ``deployed`` is what is validated and written: another
+    size where the recipe evaluates at another.
+    """
 
     network: ResNet
     preprocess: Preprocess
+    deployed: Preprocess
     notes: tuple[str, ...]
     parent: str = ""
     licence: str = "unknown"
@@ -30,7 +44,10 @@ class Start:
 
 def start(recipe: Recipe, classes: Classes) -> Start:
     """Return the network that ``recipe`` starts from, with one output for each of ``classes``."""
-    return _fine_tune(recipe, classes) if recipe.model.pretrained else _begin(recipe, classes)
+    begun = _fine_tune(recipe, classes) if recipe.model.pretrained else _begin(recipe, classes)
+    if recipe.model.freeze:
+        freeze(begun.network, recipe.model.freeze)
+    return begun
 
 
 def _begin(recipe: Recipe, classes: Classes) -> Start:
@@ -50,9 +67,12 @@ def _begin(recipe: Recipe, classes: Classes) -> Start:
     )
     # Small pictures are used whole; others keep the margin of 256 to 224 that weights expect.
     short_side = size if network.row.stem == "3x3" else round(size * 256 / 224)
+    rules = _RULES[recipe.evaluate.prepare]
+    preprocess = Preprocess(crop_size=size, short_side=short_side, **rules)
     return Start(
         network,
-        Preprocess(crop_size=size, short_side=short_side),
+        preprocess,
+        _deploy(preprocess, recipe.evaluate),
         (f"{network.row.name} from scratch: no pretrained weights.",),
     )
 
@@ -72,7 +92,8 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     kept = _fit_head(network, manifest.classes, classes)
     given = manifest.preprocess
     short_side = round(given.short_side * size / given.crop_size)
-    preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side})
+    rules = _RULES[recipe.evaluate.prepare]
+    preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side, **rules})
     head = (
         f"the head is its own, for {len(classes)} classes matched by name"
         if kept
@@ -81,10 +102,18 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     return Start(
         network,
         preprocess,
+        _deploy(preprocess, recipe.evaluate),
         (f"{row.name} from {model.pretrained}; {head}.",),
         parent=model.pretrained,
         licence=manifest.licence,
     )
+
+
+def _deploy(preprocess: Preprocess, part: EvaluatePart) -> Preprocess:
+    """Return what the bundle will prepare by: the recipe's test size, if it names one."""
+    size = part.image_size or preprocess.crop_size
+    short_side = part.short_side or round(preprocess.short_side * size / preprocess.crop_size)
+    return preprocess.model_copy(update={"crop_size": size, "short_side": short_side})
 
 
 def _drop_identity(

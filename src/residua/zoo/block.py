@@ -34,20 +34,29 @@ class ConvNorm(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (arXiv 1603.09382): in training, whole residual branches are left out."""
+    """Stochastic depth (arXiv 1603.09382): in training, whole residual branches are left out.
+
+    ``draws`` are the numbers that decide: float [N] in 0…1; a row's branch is dropped where its
+    number is below ``rate``. ``zoo.surgery.set_drop_draws`` gives them, so that they need not
+    depend on who computes a row; None draws them from torch's generator.
+    """
 
     def __init__(self, rate: float) -> None:
         """``rate`` is the probability that one sample's branch is dropped."""
         super().__init__()
         self.rate = rate
+        self.draws: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the expectation: what stays is divided by the probability of staying."""
         if not self.training or self.rate == 0:
             return x
-        keep = 1 - self.rate
-        mask = x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(keep)
-        return x * mask / keep
+        draws = self.draws
+        if draws is None:
+            draws = torch.rand(x.shape[0], device=x.device)
+        mask = (draws >= self.rate).to(x.dtype).view(-1, 1, 1, 1)
+        # Two steps: 1 / keep is not rounded to the half precision that x may have.
+        return x * mask / (1 - self.rate)
 
 
 class ResidualBlock(nn.Module):

@@ -5,14 +5,29 @@ The parts of a network are its stem, its stages and its head, named "stem", "sta
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from residua.base.errors import SettingError, UnknownNameError
+from residua.zoo.block import DropPath
 from residua.zoo.resnet import ResNet
 
 _FIRST = "stem.0.conv.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The stem, one block or the head: its trainable parameters, and where it is.
+
+    ``part`` names the part it belongs to, ``blocks_after`` counts the blocks between it and the
+    head: 0 for the last block and for the head itself.
+    """
+
+    part: str
+    blocks_after: int
+    parameters: tuple[nn.Parameter, ...]
 
 
 def list_parts(network: ResNet) -> dict[str, nn.Module]:
@@ -77,3 +92,43 @@ def group_parameters(network: ResNet) -> dict[str, list[nn.Parameter]]:
         name: [parameter for parameter in part.parameters() if parameter.requires_grad]
         for name, part in list_parts(network).items()
     }
+
+
+def list_layers(network: ResNet) -> list[Layer]:
+    """Return the stem, each block and the head from input to output.
+
+    Every trainable parameter is in one of them; a frozen layer has none.
+    """
+    modules: list[tuple[str, nn.Module]] = [("stem", network.stem)]
+    for index, stage in enumerate(network.stages):
+        modules += [(f"stage{index + 1}", block) for block in stage.children()]
+    modules.append(("head", network.head))
+    last_block = len(modules) - 2
+    return [
+        Layer(
+            part,
+            max(0, last_block - place),
+            tuple(parameter for parameter in module.parameters() if parameter.requires_grad),
+        )
+        for place, (part, module) in enumerate(modules)
+    ]
+
+
+def list_drop_paths(network: ResNet) -> list[DropPath]:
+    """Return the drop path of every block, from input to output; its rate may be 0."""
+    return [module for module in network.modules() if isinstance(module, DropPath)]
+
+
+def set_drop_draws(network: ResNet, draws: Tensor | None) -> None:
+    """Decide which rows of the next batches skip which blocks.
+
+    ``draws`` is float [blocks, N] in 0…1, blocks as in ``list_drop_paths``, on the network's
+    device: block b leaves out the branch of row n where ``draws[b, n]`` is below its rate. None
+    lets torch's generator decide. Drawn from the seed, the update and the number of the row, they
+    are the same for any number of processes and any micro-batch.
+    """
+    paths = list_drop_paths(network)
+    if draws is not None and len(draws) != len(paths):
+        raise SettingError(f"Draws for {len(draws)} blocks; the network has {len(paths)}.")
+    for index, path in enumerate(paths):
+        path.draws = None if draws is None else draws[index]

@@ -28,7 +28,7 @@ def read_jpeg(data: bytes) -> Header:
     progressive, orientation, scan = False, 1, 2
     view = memoryview(data)
     kept = [view[:2]]
-    for marker, start, end in _iterate_segments(data):
+    for marker, start, end in iterate_segments(data):
         scan = end
         if marker in _FRAMES:
             if frame is not None:
@@ -45,10 +45,12 @@ def read_jpeg(data: bytes) -> Header:
     several = progressive or data[data.find(b"\xff\xda", scan) + 4] < components
     if several and _count_scans(data, scan) > _MAX_SCANS:
         raise BrokenHeaderError(f"has more than {_MAX_SCANS} scans")
-    return Header("JPEG", width, height, b"".join([*kept, view[scan:]]), orientation=orientation)
+    whole = sum(map(len, kept)) == scan  # nothing to leave out: no copy of some megabytes
+    content = data if whole else b"".join([*kept, view[scan:]])
+    return Header("JPEG", width, height, content, orientation=orientation)
 
 
-def _iterate_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def iterate_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield marker, start and end of each segment before the first scan.
 
     Bytes between segments are passed over, as Pillow and libjpeg do.

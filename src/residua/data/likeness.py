@@ -1,0 +1,51 @@
+"""Perceptual hashes: which pictures look alike, whatever their size, format and compression.
+
+The hash is that of Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
+(2010, section 3.2.1), in the form of the library ImageHash: the picture as 32 x 32 grey, its
+two-dimensional cosine transform, and of the 8 x 8 lowest frequencies whether each is above their
+median. Two pictures are like each other where few of the 64 bits differ *and* their 16 x 16 grey
+thumbnails correlate; hashes alone agree by chance in large data sets.
+
+Measured on the 3,667 photos of flowers5: re-encoded (JPEG quality 30), halved, enlarged by 1.3 or
+made 96 x 96, 95 % of the copies differ in 2 bits at most and all correlate by 0.99; brightened by a
+fifth in 6 bits at most. With 2 % cut off each edge half differ in 4. Of the 6.7 million pairs of
+different files 21 differ in 6 bits or less: duplicates and scenes photographed twice.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+DISTANCE = 6  # bits of 64
+CORRELATION = 0.9
+THUMB = 16  # pixels a side
+# Grey levels between the darkest and the brightest pixel of a thumbnail that shows nothing.
+_BLANK = 4
+
+
+def hash_picture(image: Image.Image) -> int:
+    """Return the 64 bits of a picture of mode RGB or L."""
+    grey = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    waves = cv2.dct(np.asarray(grey, dtype=np.float32))[:8, :8].ravel()
+    return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes(), "big")
+
+
+def make_thumb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a picture as grey thumbnail: uint8 [256], 16 rows of 16."""
+    small = image.convert("L").resize((THUMB, THUMB), Image.Resampling.BOX)
+    return np.asarray(small).ravel()
+
+
+def is_blank(thumb: NDArray[np.uint8]) -> bool:
+    """Tell whether a picture is of one colour all over: its hash is noise then."""
+    return int(thumb.max()) - int(thumb.min()) <= _BLANK
+
+
+def correlate(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return Pearson's correlation of thumbnails, row by row: uint8 [K, 256] twice → [K]."""
+    centred = [rows - rows.mean(axis=1, dtype=np.float32)[:, None] for rows in (first, second)]
+    left, right = centred
+    norms = np.sqrt(np.square(left).sum(axis=1) * np.square(right).sum(axis=1))
+    correlation: NDArray[np.float32] = (left * right).sum(axis=1) / np.maximum(norms, 1e-6)
+    return correlation

@@ -1,0 +1,51 @@
+"""The two moments of Adam (arXiv 1412.6980, algorithm 1), of which LAMB and Muon make use.
+
+Operations on lists of tensors (``torch._foreach_…``) start few kernels, and the numbers that steer
+them are plain floats: nothing waits for a device. They are private by name, but what torch's own
+optimisers consist of; there is no public form.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def list_gradients(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the parameters of ``group`` that have a gradient, and their gradients."""
+    parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+    return parameters, [parameter.grad for parameter in parameters]
+
+
+def follow_moments(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    states: list[dict[str, Any]],
+    *,
+    betas: tuple[float, float],
+    eps: float,
+) -> list[Tensor]:
+    """Take ``gradients`` into the moments; return the directions m / (sqrt(v) + eps), unbiased.
+
+    ``states`` are the optimiser's, one a parameter; an empty one begins.
+    """
+    for state, parameter in zip(states, parameters, strict=True):
+        if not state:
+            state["step"] = 0
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        state["step"] += 1
+    first = [state["exp_avg"] for state in states]
+    second = [state["exp_avg_sq"] for state in states]
+    torch._foreach_lerp_(first, gradients, 1 - betas[0])
+    torch._foreach_mul_(second, betas[1])
+    torch._foreach_addcmul_(second, gradients, gradients, 1 - betas[1])
+    # The corrections of the bias, one number a parameter.
+    mean_parts = [1 - betas[0] ** state["step"] for state in states]
+    root_parts = [(1 - betas[1] ** state["step"]) ** 0.5 for state in states]
+    spreads = torch._foreach_sqrt(second)  # noqa: SLF001  # see above
+    torch._foreach_div_(spreads, root_parts)
+    torch._foreach_add_(spreads, eps)
+    directions = torch._foreach_div(first, mean_parts)  # noqa: SLF001
+    torch._foreach_div_(directions, spreads)
+    return list(directions)

@@ -1,0 +1,73 @@
+"""What a run computes with and what it must remember, made from its recipe."""
+
+import torch
+
+from residua.bundle.schema import Preprocess
+from residua.data.source import Source
+from residua.pixels.graph import Normalize
+from residua.train.average import Average
+from residua.train.checkpoint import Checkpoint
+from residua.train.keeper import take_up
+from residua.train.losses import make_loss
+from residua.train.meter import Meter
+from residua.train.optimiser import make_optimiser
+from residua.train.precision import Precision
+from residua.train.recipe import Recipe
+from residua.train.shares import Shares
+from residua.train.state import TrainingState
+from residua.train.step import Computation, prepare_forward
+from residua.zoo.resnet import ResNet
+from residua.zoo.sync_norm import synchronise_norms
+
+
+def make_computation(
+    network: ResNet,
+    recipe: Recipe,
+    source: Source,
+    preprocess: Preprocess,
+    precision: Precision,
+    shares: Shares,
+) -> Computation:
+    """Return how ``network`` is trained; it is moved to the device and laid out in memory."""
+    if recipe.loop.sync_norm and shares.ranks.world > 1:
+        synchronise_norms(network)
+    if recipe.precision.deterministic:
+        torch.use_deterministic_algorithms(mode=True)
+    forward = prepare_forward(network, recipe.precision, precision, shares)
+    loss = make_loss(
+        recipe.loss,
+        num_classes=len(source.classes),
+        counts=source.count_classes(),
+        samples=len(source),
+        multi_label=source.multi_label,
+    )
+    normalize = Normalize(preprocess.mean, preprocess.std).to(precision.device)
+    return Computation(
+        network=network,
+        forward=forward,
+        normalize=normalize,
+        loss=loss,
+        precision=precision,
+        scaler=precision.make_scaler(),
+        augment=recipe.augment,
+        shares=shares,
+        seed=recipe.loop.seed,
+    )
+
+
+def make_state(
+    computation: Computation, recipe: Recipe, checkpoint: Checkpoint | None = None
+) -> TrainingState:
+    """Return the state of a run that begins, or goes on from ``checkpoint``."""
+    network, shares = computation.network, computation.shares
+    average = Average(network, recipe.average) if recipe.average.kind != "none" else None
+    state = TrainingState(
+        network=network,
+        optimiser=make_optimiser(network, recipe.optimiser),
+        scaler=computation.scaler,
+        average=average,
+        meter=Meter(computation.precision.device, shares.ranks, shares.batch),
+    )
+    if checkpoint is not None:
+        take_up(state, checkpoint, shares.ranks)
+    return state

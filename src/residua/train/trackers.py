@@ -1,0 +1,106 @@
+"""Trackers that get a run's numbers besides the JSON lines: TensorBoard, W&B, MLflow.
+
+Each is imported when it is asked for (extra ``track``). ``update`` among the numbers, counted over
+the whole run, is the step of each tracker's curves.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from residua.base.errors import MissingExtraError
+
+Numbers = Mapping[str, float | int]
+
+
+class Tracker(Protocol):
+    """What the record of a run passes numbers on to."""
+
+    def log(self, event: str, numbers: Numbers) -> None:
+        """Take the numbers of a "step" or an "epoch"."""
+
+    def close(self) -> None:
+        """Write out what is held back."""
+
+
+def make_trackers(
+    names: Sequence[str], *, folder: Path, settings: Mapping[str, Any]
+) -> tuple[Tracker, ...]:
+    """Return the trackers of these names for the run in ``folder``, with its recipe as settings.
+
+    Raises MissingExtraError for one whose library is not installed.
+    """
+    makers: dict[str, Callable[[Path, Mapping[str, Any]], Tracker]] = {
+        "tensorboard": _TensorBoard, "wandb": _WandB, "mlflow": _MLflow
+    }  # fmt: skip
+    return tuple(makers[name](folder, settings) for name in names)
+
+
+class _TensorBoard:
+    """Event files in ``RUN/tensorboard``: tensorboard --logdir RUN."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtraError("tensorboard", "track") from error
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer.add_text("recipe", f"```\n{dict(settings)}\n```")
+
+    def log(self, event: str, numbers: Numbers) -> None:
+        for name, value in numbers.items():
+            if name != "update":
+                self._writer.add_scalar(f"{event}/{name}", value, int(numbers["update"]))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _WandB:
+    """A run of Weights & Biases, named after the folder; the same again after an interruption."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingExtraError("wandb", "track") from error
+        place = folder / "wandb.id"
+        identity = place.read_text().strip() if place.is_file() else wandb.util.generate_id()
+        folder.mkdir(parents=True, exist_ok=True)
+        place.write_text(identity)
+        self._run = wandb.init(
+            project="residua", name=folder.stem, id=identity, resume="allow",
+            dir=str(folder), config=dict(settings),
+        )  # fmt: skip
+
+    def log(self, event: str, numbers: Numbers) -> None:
+        self._run.log({f"{event}/{name}": value for name, value in numbers.items()})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class _MLflow:
+    """A run of MLflow, where its own environment variables say (default: ./mlruns)."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        try:
+            import mlflow
+        except ImportError as error:
+            raise MissingExtraError("mlflow-skinny", "track") from error
+        self._client = mlflow
+        mlflow.set_experiment("residua")
+        mlflow.start_run(run_name=folder.stem)
+        flat = {
+            f"{part}.{key}": str(value)[:250]
+            for part, values in settings.items()
+            for key, value in (values or {}).items()
+        }
+        mlflow.log_params(flat)
+
+    def log(self, event: str, numbers: Numbers) -> None:
+        values = {f"{event}/{k}": float(v) for k, v in numbers.items() if k != "update"}
+        self._client.log_metrics(values, step=int(numbers["update"]))
+
+    def close(self) -> None:
+        self._client.end_run()

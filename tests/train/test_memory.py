@@ -1,0 +1,101 @@
+"""Trials on a copy: memory that one picture keeps, the micro-batch that fits, the forecast."""
+
+import numpy as np
+import pytest
+import torch
+
+from data.shapes import write_shapes
+from residua.base.errors import TrainingError
+from residua.bundle.schema import Preprocess
+from residua.data.folder import read_folder
+from residua.data.view import TrainingView
+from residua.evaluate.ranks import SINGLE
+from residua.train import fit_batch
+from residua.train.fit_batch import choose_micro_batch, halve_until_fit
+from residua.train.forecast import forecast
+from residua.train.precision import Precision
+from residua.train.presets import from_scratch
+from residua.train.shares import Shares
+from residua.train.trial import measure_activations, try_step
+from residua.zoo.create import create
+
+_CPU = Precision("fp32", torch.device("cpu"), "a test")
+
+
+@pytest.fixture
+def network():
+    return create("ResNet18_vd", num_classes=3, small_images=True, widths=(8, 8, 16, 16), seed=0)
+
+
+def test_what_a_picture_keeps_grows_with_its_area(network):
+    small, large = (measure_activations(network, _CPU, size) for size in (32, 64))
+    assert large / small == pytest.approx(4, rel=0.05)
+
+
+def test_the_least_that_a_convolution_must_keep_is_counted(network):
+    # Its input and the input of its normalisation: float32 [8, 32, 32] each, for each of 5
+    # convolutions at full resolution, at the very least.
+    assert measure_activations(network, _CPU, 32) >= 5 * 2 * 8 * 32 * 32 * 4
+
+
+def test_trials_leave_the_network_alone(network):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    measure_activations(network, _CPU, 32)
+    assert try_step(network, _CPU, 32, 4).seconds > 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(1000, 96), (50, 48), (13, 12), (2, 2), (1, 0)])
+def test_halves_until_it_fits(limit, expected):
+    assert halve_until_fit(96, lambda count: count <= limit) == expected
+
+
+def test_a_processor_short_of_memory_computes_fewer_at_once(network, monkeypatch):
+    each = measure_activations(network, _CPU, 32)
+    monkeypatch.setattr(fit_batch, "available_memory", lambda: int(each * 20 / 0.7))
+    assert choose_micro_batch(network, _CPU, 32, 64, SINGLE) == 16
+    monkeypatch.setattr(fit_batch, "available_memory", lambda: each)
+    with pytest.raises(TrainingError, match="Not even two"):
+        choose_micro_batch(network, _CPU, 32, 64, SINGLE)
+
+
+def test_a_gpu_out_of_memory_is_halved(network, monkeypatch):
+    tried = []
+
+    def refuse(_network, _precision, _size, rows, *, repeats):
+        tried.append(rows)
+        if rows > 20:
+            raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(fit_batch, "try_step", refuse)
+    gpu = Precision("bf16", torch.device("cuda"), "a test")
+    assert choose_micro_batch(network, gpu, 32, 64, SINGLE) == 16
+    assert tried == [64, 32, 16]
+
+
+def test_the_least_of_all_processes_counts(network):
+    class Others:
+        world = 3
+
+        @staticmethod
+        def gather(value):
+            return [value, 6, value]
+
+    assert choose_micro_batch(network, _CPU, 32, 64, Others()) == 6
+
+
+def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_path):
+    source = read_folder(write_shapes(tmp_path / "shapes", count=10))
+    recipe = from_scratch("ResNet18_vd", epochs=4, batch_size=8, image_size=24)
+    view = TrainingView(
+        source, Preprocess(crop_size=24, short_side=24), recipe.augment, seed=0, repeats=1
+    )
+    foreseen = forecast(network, _CPU, view, recipe, Shares(30, 8), validation=0)
+    more = forecast(network, _CPU, view, recipe, Shares(3000, 8), validation=0)
+    assert (foreseen.epochs, foreseen.steps) == (4, 3)
+    assert more.seconds > 10 * foreseen.seconds > 0
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    assert foreseen.memory > 12 * weights
+    assert "4 epochs of 3 updates" in foreseen.spell()
+    assert np.isfinite(foreseen.computing)

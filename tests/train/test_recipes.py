@@ -1,0 +1,462 @@
+"""The recipes of the book against what their sources publish, written out here a second time.
+
+Sources: PaddleClas ppcls/configs/ImageNet at d178931f; torchvision references/classification and
+issue 3995; arXiv 2110.00476, table 2; ffcv-imagenet at 4dd291a1. What decays is counted in
+parameters, whose numbers are those that PaddleClas's own networks have.
+"""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from residua.data.augment import choose_size
+from residua.train.optimiser import make_groups
+from residua.train.recipe_book import describe, find_recipe, list_recipes
+from residua.train.recipe_file import read_recipe_file, spell_recipe
+from residua.train.schedule import rate_factor
+from residua.zoo.create import create
+from residua.zoo.table import ROWS
+
+# name: top-1 in percent, trainable parameters
+PLAIN = {
+    "ResNet18": (70.98, 11_693_736), "ResNet34": (74.57, 21_801_896),
+    "ResNet50": (76.50, 25_557_032), "ResNet101": (77.56, 44_549_160),
+    "ResNet152": (78.26, 60_192_808),
+}  # fmt: skip
+# name: L2, top-1 in percent, trainable parameters
+VD = {
+    "ResNet18_vd": (7e-5, 72.26, 11_712_968), "ResNet34_vd": (7e-5, 75.98, 21_821_128),
+    "ResNet50_vd": (7e-5, 79.12, 25_576_264), "ResNet101_vd": (1e-4, 80.17, 44_568_392),
+    "ResNet152_vd": (1e-4, 80.59, 60_212_040), "ResNet200_vd": (1e-4, 80.93, 74_738_504),
+    "SE_ResNet18_vd": (7e-5, 73.33, 11_802_048), "SE_ResNet34_vd": (7e-5, 76.51, 21_982_324),
+    "SE_ResNet50_vd": (7e-5, 79.52, 28_107_256),
+}  # fmt: skip
+# Relatives: name: L2, top-1 in percent
+LIKE_PLAIN = {
+    "ResNeXt50_32x4d": (1e-4, 77.75), "ResNeXt50_64x4d": (1e-4, 78.43),
+    "ResNeXt101_32x4d": (1e-4, 78.65), "ResNeXt101_64x4d": (1.5e-4, 78.35),
+    "ResNeXt152_32x4d": (1e-4, 78.98), "ResNeXt152_64x4d": (1.8e-4, 79.51),
+}  # fmt: skip
+LIKE_VD = {
+    "ResNeXt50_vd_32x4d": (1e-4, 79.56), "ResNeXt50_vd_64x4d": (1e-4, 80.12),
+    "ResNeXt101_vd_32x4d": (1e-4, 80.33), "ResNeXt101_vd_64x4d": (1e-4, 80.78),
+    "ResNeXt152_vd_32x4d": (1e-4, 80.72), "ResNeXt152_vd_64x4d": (1e-4, 81.08),
+    "Res2Net50_26w_4s": (1e-4, 79.33), "Res2Net50_vd_26w_4s": (1e-4, 79.75),
+    "Res2Net50_14w_8s": (1e-4, 79.46), "Res2Net101_vd_26w_4s": (1e-4, 80.64),
+    "Res2Net200_vd_26w_4s": (1e-4, 81.21), "SE_ResNeXt50_32x4d": (7e-5, 78.44),
+    "SE_ResNeXt101_32x4d": (7e-5, 79.39), "SE_ResNeXt50_vd_32x4d": (7e-5, 80.24),
+}  # fmt: skip
+PIECEWISE = {
+    0: 0.1, 29.999: 0.1, 30: 0.01, 59.999: 0.01, 60: 0.001, 89.999: 0.001, 90: 1e-4, 119.999: 1e-4
+}  # fmt: skip
+# 0.1 (1 + cos(pi e / 200)) / 2
+COSINE = {0: 0.1, 50: 0.0853553390593, 100: 0.05, 150: 0.0146446609407, 200: 0.0}
+
+
+def rates(recipe, epochs):
+    return [
+        recipe.optimiser.lr * rate_factor(recipe.schedule, epoch, recipe.loop.epochs)
+        for epoch in epochs
+    ]
+
+
+def count_decayed(recipe):
+    """Parameters by their decay, as the optimiser gets them."""
+    with torch.device("meta"):
+        network = create(recipe.model.name)
+    counts = {}
+    for group in make_groups(network, recipe.optimiser):
+        sizes = sum(parameter.numel() for parameter in group["params"])
+        counts[group["weight_decay"]] = counts.get(group["weight_decay"], 0) + sizes
+    return counts
+
+
+def assert_paddles_way(recipe):
+    """What all of PaddleClas's ImageNet recipes share."""
+    optimiser, crop = recipe.optimiser, recipe.augment.crop
+    assert (optimiser.name, optimiser.momentum, optimiser.nesterov) == ("sgd", 0.9, False)
+    assert recipe.schedule.warmup_epochs == 0
+    assert recipe.schedule.per == "step"
+    assert recipe.loop.batch_size == 4 * 64
+    assert (crop.kind, crop.rule, crop.scale) == ("random", "paddle", (0.08, 1.0))
+    assert crop.ratio == pytest.approx((3 / 4, 4 / 3), rel=1e-15)
+    assert recipe.augment.flip == 0.5
+    assert recipe.augment.image_size == recipe.evaluate.image_size == 224
+    assert recipe.evaluate.short_side == 256
+    assert recipe.evaluate.prepare == "paddle"
+    assert not recipe.model.zero_gamma
+    assert not recipe.model.pretrained
+    assert recipe.loss.kind == "cross-entropy"
+    assert recipe.average.kind == "none"
+
+
+def assert_no_augmentation_but(recipe, *parts):
+    """Crop and flip aside, only ``parts`` are on."""
+    augment = recipe.augment
+    on = {
+        "policy": augment.policy.kind != "none",
+        "erase": augment.erase.kind != "none",
+        "mixup": augment.mix.mixup > 0,
+        "cutmix": augment.mix.cutmix > 0,
+        "colours": bool(augment.lighting or augment.jitter != type(augment.jitter)()),
+        "repeats": recipe.data.repeats > 1,
+        "progressive": augment.progressive is not None,
+    }
+    assert {name for name, is_on in on.items() if is_on} == set(parts)
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *LIKE_PLAIN])
+def test_plain_networks_are_trained_as_paddleclas_does(name):
+    recipe = find_recipe(f"imagenet/{name}")
+    decay = LIKE_PLAIN[name][0] if name in LIKE_PLAIN else 1e-4
+    assert_paddles_way(recipe)
+    assert_no_augmentation_but(recipe)
+    assert recipe.model.name == name
+    assert recipe.loop.epochs == 120
+    assert recipe.loss.label_smoothing == 0
+    assert rates(recipe, PIECEWISE) == pytest.approx(list(PIECEWISE.values()), rel=1e-12)
+    assert (recipe.optimiser.weight_decay, recipe.optimiser.decay_all) == (decay, True)
+    top1 = PLAIN[name][0] if name in PLAIN else LIKE_PLAIN[name][1]
+    assert describe(name).top1 == pytest.approx(top1 / 100, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [*VD, *LIKE_VD])
+def test_vd_networks_are_trained_as_paddleclas_does(name):
+    recipe = find_recipe(f"imagenet/{name}")
+    decay, top1 = (VD[name] if name in VD else LIKE_VD[name])[:2]
+    assert_paddles_way(recipe)
+    assert_no_augmentation_but(recipe, "mixup")
+    assert recipe.model.name == name
+    assert recipe.loop.epochs == 200
+    assert recipe.loss.label_smoothing == 0.1
+    assert (recipe.augment.mix.mixup, recipe.augment.mix.probability) == (0.2, 1.0)
+    assert rates(recipe, COSINE) == pytest.approx(list(COSINE.values()), abs=1e-12)
+    assert (recipe.optimiser.weight_decay, recipe.optimiser.decay_all) == (decay, True)
+    assert describe(name).top1 == pytest.approx(top1 / 100, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *VD])
+def test_paddles_l2_is_on_every_parameter(name):
+    decay, params = (VD[name][0], VD[name][2]) if name in VD else (1e-4, PLAIN[name][1])
+    assert count_decayed(find_recipe(f"imagenet/{name}")) == {decay: params}
+
+
+def test_resnet50_vc_is_trained_without_mixup():
+    recipe = find_recipe("ResNet50_vc")
+    assert_paddles_way(recipe)
+    assert_no_augmentation_but(recipe)
+    assert recipe.loop.epochs == 200
+    assert recipe.loss.label_smoothing == 0.1
+    assert rates(recipe, COSINE) == pytest.approx(list(COSINE.values()), abs=1e-12)
+    assert count_decayed(recipe) == {1e-4: 25_576_264}
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "epochs", "peak", "decay"),
+    [
+        # PaddleClas distillation_en.md: batch 1024, 0.4, 360 epochs; then 0.004.
+        ("ResNet50_vd_ssld", "ResNet50_vd", 360, 0.4, 2e-5),
+        ("ResNet50_vd_ssld-stage2", "ResNet50_vd", 60, 0.004, 2e-5),
+        ("ResNet101_vd_ssld", "ResNet101_vd", 360, 0.4, 7e-5),
+        ("ResNet101_vd_ssld-stage2", "ResNet101_vd", 30, 0.004, 7e-5),
+        ("ResNet34_vd_ssld", "ResNet34_vd", 360, 0.4, 7e-5),
+    ],
+)
+def test_the_students_side_of_ssld(name, network, epochs, peak, decay):
+    recipe = find_recipe(name)
+    assert (recipe.model.name, recipe.loop.epochs) == (network, epochs)
+    assert recipe.loop.batch_size == 1024
+    assert recipe.optimiser.decay_all
+    assert recipe.optimiser.weight_decay == decay
+    assert rates(recipe, [5, epochs]) == pytest.approx([peak, 0], abs=1e-12)
+    assert recipe.loss.label_smoothing == 0
+    assert_no_augmentation_but(recipe, *(["policy"] if "50" in name else []))
+    text = describe(name).text
+    assert "student's side only" in text
+    assert "will not reach" in text
+
+
+def test_undisclosed_settings_are_called_ours():
+    assert describe("ResNet34_vd_ssld").source.startswith("ours")
+    assert "ours, theirs are not published" in describe("Fix_ResNet50_vd_ssld").source
+
+
+def test_fixing_the_resolution_trains_the_classifier_on_test_crops():
+    recipe = find_recipe("Fix_ResNet50_vd_ssld")
+    assert (recipe.model.pretrained, recipe.model.freeze) == ("ResNet50_vd_ssld", "stage4")
+    assert (recipe.augment.crop.kind, recipe.augment.flip) == ("centre", 0)
+    assert recipe.augment.image_size == recipe.evaluate.image_size == 320
+    assert recipe.evaluate.short_side == 366
+
+
+AUGMENTATIONS = {
+    "Baseline": (77.31, (), {}),
+    "AutoAugment": (77.95, ("policy",), {"policy.kind": "autoaugment", "policy.table": "imagenet"}),
+    "RandAugment": (
+        77.70,
+        ("policy",),
+        {
+            "policy.kind": "randaugment", "policy.layers": 2, "policy.magnitude": 5,
+            "policy.ranges": "paddle", "policy.probability": 1, "policy.magnitude_std": 0,
+        },
+    ),
+    "Cutout": (
+        78.01,
+        ("erase",),
+        {"erase.kind": "cutout", "erase.holes": 1, "erase.size": 112, "erase.probability": 1},
+    ),
+    # The share that stays of the paper's r = 0.5: 1 - (1 - 0.5)².
+    "GridMask": (
+        77.85,
+        ("erase",),
+        {
+            "erase.kind": "gridmask", "erase.grid": (96, 224), "erase.keep": 0.75,
+            "erase.rotate": 0, "erase.ramp_epochs": 240, "erase.probability": 1,
+        },
+    ),
+    "HideAndSeek": (
+        77.43,
+        ("erase",),
+        {"erase.kind": "hideandseek", "erase.cells": (0, 16, 32, 44, 56), "erase.hide": 0.5},
+    ),
+    "RandomErasing": (
+        77.91,
+        ("erase",),
+        {
+            "erase.kind": "erasing", "erase.probability": 0.5, "erase.area": (0.02, 0.4),
+            "erase.ratio": (0.3, 1 / 0.3), "erase.fill": "mean", "erase.rule": "paddle",
+        },
+    ),
+    "Mixup": (78.28, ("mixup",), {"mix.mixup": 0.2, "mix.probability": 1}),
+    "Cutmix": (78.39, ("cutmix",), {"mix.cutmix": 0.2, "mix.probability": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_nine_augmentations_of_paddleclas(name):
+    top1, parts, values = AUGMENTATIONS[name]
+    recipe = find_recipe(f"imagenet/augment/{name}")
+    assert_paddles_way(recipe)
+    assert_no_augmentation_but(recipe, *parts)
+    assert (recipe.model.name, recipe.loop.epochs) == ("ResNet50", 300)
+    assert recipe.loss.label_smoothing == 0
+    assert rates(recipe, [0, 150, 300]) == pytest.approx([0.1, 0.05, 0], abs=1e-12)
+    assert count_decayed(recipe) == {1e-4: 25_557_032}
+    for dotted, value in values.items():
+        part, key = dotted.split(".")
+        assert getattr(getattr(recipe.augment, part), key) == value, dotted
+    assert describe(f"augment/{name}").top1 == pytest.approx(top1 / 100, abs=1e-9)
+
+
+def torch_rates(peak, epochs, make):
+    """The rate of each epoch by torch's own schedulers, as torchvision's script steps them."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=peak)
+    scheduler = make(optimiser)
+    values = []
+    for _ in range(epochs):
+        values.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return values
+
+
+def test_torchvision_v1():
+    recipe = find_recipe("imagenet/tv1")
+    expected = torch_rates(
+        0.1, 90, lambda optimiser: torch.optim.lr_scheduler.StepLR(optimiser, 30, gamma=0.1)
+    )
+    assert (recipe.model.name, recipe.loop.epochs) == ("ResNet50", 90)
+    assert recipe.loop.batch_size == 8 * 32
+    assert rates(recipe, range(90)) == pytest.approx(expected, rel=1e-9)
+    assert rates(recipe, [29.999]) == pytest.approx([0.1], rel=1e-12)
+    assert count_decayed(recipe) == {1e-4: 25_557_032}
+    assert recipe.optimiser.momentum == 0.9
+    assert not recipe.optimiser.nesterov
+    assert_no_augmentation_but(recipe)
+    assert recipe.augment.crop.rule == "torchvision"
+    assert (recipe.augment.image_size, recipe.evaluate.short_side) == (224, 256)
+    assert describe("tv1").top1 == pytest.approx(0.7613)
+
+
+def make_v2_scheduler(optimiser):
+    from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+
+    warmup = LinearLR(optimiser, start_factor=0.01, total_iters=5)
+    return SequentialLR(optimiser, [warmup, CosineAnnealingLR(optimiser, T_max=595)], [5])
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+def test_torchvision_v2_changes_its_rate_as_their_schedulers_do():
+    recipe = find_recipe("imagenet/tv2")
+    expected = torch_rates(0.5, 600, make_v2_scheduler)
+    assert rates(recipe, range(600)) == pytest.approx(expected, abs=1e-9)
+    # Once an epoch, not within it.
+    assert rates(recipe, [3.9, 300.7]) == pytest.approx([expected[3], expected[300]], abs=1e-9)
+
+
+def test_torchvision_v2():
+    recipe = find_recipe("imagenet/tv2")
+    augment, average = recipe.augment, recipe.average
+    assert (recipe.model.name, recipe.loop.epochs) == ("ResNet50", 600)
+    assert recipe.loop.batch_size == 8 * 128
+    assert (augment.image_size, recipe.evaluate.short_side) == (176, 232)
+    assert recipe.evaluate.image_size == 224
+    assert_no_augmentation_but(recipe, "policy", "erase", "mixup", "cutmix", "repeats")
+    assert augment.policy.kind == "trivialaugment"
+    assert (augment.mix.mixup, augment.mix.cutmix, augment.mix.switch) == (0.2, 1.0, 0.5)
+    assert (augment.erase.kind, augment.erase.probability) == ("erasing", 0.1)
+    assert (augment.erase.area, augment.erase.ratio) == ((0.02, 0.33), (0.3, 3.3))
+    assert augment.erase.rule == "torchvision"
+    assert recipe.data.repeats == 4
+    assert recipe.loss.label_smoothing == 0.1
+    # 53 120 scales and shifts and 1000 biases do not decay.
+    assert count_decayed(recipe) == {2e-5: 25_557_032 - 53_120 - 1000, 0.0: 53_120 + 1000}
+    assert (average.kind, average.every) == ("ema", 32)
+    # references/classification/train.py: alpha = (1 - decay) * processes * batch * steps / epochs
+    assert average.decay == pytest.approx(1 - (1 - 0.99998) * 8 * 128 * 32 / 600, abs=1e-12)
+    assert describe("tv2").top1 == pytest.approx(0.80858)
+
+
+# arXiv 2110.00476, table 2
+RSB = {
+    "a1": {"epochs": 600, "lr": 5e-3, "decay": 0.01, "smoothing": 0.1, "drop": 0.05, "repeats": 3,
+           "magnitude": 7, "mixup": 0.2, "size": 224, "top1": 0.804},
+    "a2": {"epochs": 300, "lr": 5e-3, "decay": 0.02, "smoothing": 0.0, "drop": 0.05, "repeats": 3,
+           "magnitude": 7, "mixup": 0.1, "size": 224, "top1": 0.798},
+    "a3": {"epochs": 100, "lr": 8e-3, "decay": 0.02, "smoothing": 0.0, "drop": 0.0, "repeats": 1,
+           "magnitude": 6, "mixup": 0.1, "size": 160, "top1": 0.781},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RSB)
+def test_resnet_strikes_back(name):
+    row, recipe = RSB[name], find_recipe(f"rsb-{name}")
+    policy, mix, optimiser = recipe.augment.policy, recipe.augment.mix, recipe.optimiser
+    assert (recipe.model.name, recipe.model.drop_path) == ("ResNet50", row["drop"])
+    assert (recipe.loop.epochs, recipe.loop.batch_size) == (row["epochs"], 2048)
+    assert recipe.augment.image_size == row["size"]
+    # A test crop ratio of 0.95.
+    assert recipe.evaluate.image_size == 224
+    assert recipe.evaluate.short_side == math.floor(224 / 0.95)
+    assert (recipe.loss.kind, recipe.loss.target_threshold) == ("bce", 0.2)
+    assert recipe.loss.label_smoothing == row["smoothing"]
+    assert (optimiser.name, optimiser.eps) == ("lamb", 1e-6)
+    assert count_decayed(recipe) == {row["decay"]: 25_502_912, 0.0: 54_120}
+    assert recipe.data.repeats == row["repeats"]
+    assert (policy.kind, policy.ranges, policy.layers) == ("randaugment", "timm", 2)
+    assert (policy.magnitude, policy.magnitude_std) == (row["magnitude"], 0.5)
+    assert (mix.mixup, mix.cutmix) == (row["mixup"], 1.0)
+    assert recipe.augment.erase.kind == "none"
+    assert recipe.average.kind == "none"
+    assert describe(f"rsb-{name}").top1 == row["top1"]
+
+
+@pytest.mark.parametrize("name", RSB)
+def test_the_rate_of_resnet_strikes_back(name):
+    row, recipe = RSB[name], find_recipe(f"rsb-{name}")
+    peak, epochs = row["lr"], row["epochs"]
+    # timm: 1e-4 + epoch * (peak - 1e-4) / 5 over five epochs, once an epoch; at last 1e-6.
+    expected = [1e-4 + epoch * (peak - 1e-4) / 5 for epoch in range(6)]
+    assert rates(recipe, range(6)) == pytest.approx(expected, rel=1e-9)
+    middle = 5 + (epochs - 5) // 2
+    progress = (middle - 5) / (epochs - 5)
+    assert rates(recipe, [middle, epochs]) == pytest.approx(
+        [1e-6 + (peak - 1e-6) * (1 + math.cos(math.pi * progress)) / 2, 1e-6], rel=1e-9
+    )
+
+
+# ffcv-imagenet: lr, batch over all cards, weight decay, parameters that are neither norm nor bias
+LADDER = {
+    "ResNet18": (0.5, 1024, 5e-5, 11_693_736 - 9_728 - 1000),
+    "ResNet50": (1.7, 8 * 512, 1e-4, 25_502_912),
+}
+RAMPS = {16: (11, 13), 32: (23, 27), 88: (65, 76)}
+TOP1 = {
+    ("ResNet18", 16): 0.669, ("ResNet18", 32): 0.700, ("ResNet18", 88): 0.724,
+    ("ResNet50", 16): 0.738, ("ResNet50", 32): 0.766, ("ResNet50", 88): 0.784,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "epochs"), TOP1)
+def test_the_budget_ladder(model, epochs):
+    peak, batch, decay, decayed = LADDER[model]
+    name = f"imagenet/budget/{model}-{epochs}"
+    recipe = find_recipe(name)
+    assert (recipe.model.name, recipe.loop.epochs, recipe.loop.batch_size) == (model, epochs, batch)
+    assert recipe.loss.label_smoothing == 0.1
+    assert count_decayed(recipe)[decay] == decayed
+    # get_cyclic_lr
+    when = np.linspace(0, epochs, 4 * epochs + 1).tolist()
+    expected = np.interp(when, [0, 2, epochs], [1e-4 * peak, peak, 0]).tolist()
+    assert rates(recipe, when) == pytest.approx(expected, abs=1e-9)
+    # get_resolution
+    low, high = RAMPS[epochs]
+    sizes = [
+        160 if e <= low else 192 if e >= high
+        else int(np.round(np.interp([e], [low, high], [160, 192])[0] / 32)) * 32
+        for e in range(epochs)
+    ]  # fmt: skip
+    assert [choose_size(recipe.augment, epoch) for epoch in range(epochs)] == sizes
+    assert recipe.evaluate.image_size == 256
+    assert recipe.evaluate.short_side == round(256 * 256 / 224)
+    assert describe(name).top1 == TOP1[model, epochs]
+
+
+def test_small_sets_have_their_recipes():
+    finetune, scratch = find_recipe("finetune"), find_recipe("scratch")
+    assert finetune.optimiser.lr / finetune.loop.batch_size == pytest.approx(0.01 / 32)
+    assert finetune.augment.crop.scale == (0.35, 1.0)
+    assert finetune.optimiser.nesterov
+    assert finetune.model.pretrained
+    assert scratch.optimiser.lr / scratch.loop.batch_size == pytest.approx(0.1 / 256)
+    assert not scratch.model.pretrained
+    probe = find_recipe("linear-probe")
+    assert (probe.model.freeze, probe.augment.crop.kind) == ("stage4", "centre")
+    cifar = find_recipe("cifar")
+    assert (cifar.augment.image_size, cifar.model.small_images) == (32, True)
+
+
+def test_resnet20_is_trained_as_in_its_paper():
+    recipe = find_recipe("ResNet20")
+    steps = 352  # of 128 in 45 000 pictures
+    assert recipe.loop.epochs == round(64_000 / steps)
+    assert recipe.schedule.milestones == (round(32_000 / steps), round(48_000 / steps))
+    assert rates(recipe, [0, 91, 136]) == pytest.approx([0.1, 0.01, 0.001])
+    assert (recipe.loop.batch_size, recipe.optimiser.weight_decay) == (128, 1e-4)
+
+
+def test_all_nineteen_have_a_recipe_with_their_published_figure(shared_data):
+    path = shared_data.parent / "reference" / "models.tsv"
+    if not path.is_file():
+        pytest.skip(f"the table of published figures is not here: {path}")
+    with path.open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file, delimiter="\t"))
+    assert len(lines) == 19
+    for line in lines:
+        description = describe(f"imagenet/{line['name']}")
+        assert description.top1 == pytest.approx(float(line["top1"]), abs=0.001), line["name"]
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_recipe_explains_itself_and_names_a_network(name):
+    recipe, description = find_recipe(name), describe(name)
+    assert description.title
+    assert description.source
+    assert description.published
+    assert description.measured
+    assert f"-c {name}" in description.command.split("--")[0]
+    assert recipe.model.pretrained or recipe.model.name in ROWS
+    tail = name.rpartition("/")[2]
+    assert find_recipe(tail) == recipe
+
+
+@pytest.mark.parametrize("name", ["tv2", "rsb-a1", "ResNet50-16", "GridMask", "finetune"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_recipe_spelt_out_reads_as_itself(name, full, tmp_path):
+    recipe = find_recipe(name)
+    path = tmp_path / "mine.yaml"
+    path.write_text(spell_recipe(recipe, full=full), encoding="utf-8")
+    assert read_recipe_file(path) == recipe

@@ -1,0 +1,112 @@
+"""Killed at any update and started again, a run ends as if nothing had happened, bit by bit."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from data.shapes import write_shapes
+from truth.training import (
+    assert_same,
+    begin,
+    command,
+    count_updates,
+    finish,
+    kill_after,
+    list_children,
+    read_result,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return write_shapes(tmp_path_factory.mktemp("resume") / "shapes", count=20)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pictures, tmp_path_factory):
+    """The result of a run that nothing has happened to, by the number of processes."""
+    results = {}
+
+    def run(processes):
+        if processes not in results:
+            output = tmp_path_factory.mktemp("undisturbed") / "shapes.bundle"
+            finish(command(pictures, output, "loop.micro_batch=4", processes=processes))
+            results[processes] = read_result(output)
+        return results[processes]
+
+    return run
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_sigkill_changes_nothing(pictures, undisturbed, tmp_path, processes):
+    output = tmp_path / "shapes.bundle"
+    same = command(pictures, output, "loop.micro_batch=4", processes=processes)
+    for updates in (1, 3, 6, 11):  # before the first checkpoint, mid-epoch, later
+        code, _ = kill_after(same, output, updates)
+        assert code == -signal.SIGKILL
+    words = finish(same)
+    assert "Going on with" in words
+    assert_same(read_result(output), undisturbed(processes))
+
+
+def test_sigterm_writes_a_checkpoint_and_leaves(pictures, undisturbed, tmp_path):
+    output = tmp_path / "shapes.bundle"
+    same = command(pictures, output, "loop.micro_batch=4", "output.checkpoint_every=1000")
+    process_code, words = kill_after(same, output, 5, number=signal.SIGTERM)
+    assert process_code == 143, words
+    assert "Stopped by SIGTERM" in words
+    assert "same command goes on" in words
+    stopped = count_updates(output)
+    assert len(list((output.with_suffix(".run") / "checkpoints").iterdir())) >= 1
+    words = finish(same)
+    assert f"Going on with {output.with_suffix('.run')} after {stopped} updates" in words
+    tensors, numbers = read_result(output)
+    assert_same((tensors, numbers), undisturbed(1))
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_used(pictures, undisturbed, tmp_path):
+    output = tmp_path / "shapes.bundle"
+    same = command(pictures, output, "loop.micro_batch=4")
+    kill_after(same, output, 7)
+    checkpoints = sorted((output.with_suffix(".run") / "checkpoints").glob("[0-9]*"))
+    file = checkpoints[-1] / "state.safetensors"
+    file.write_bytes(file.read_bytes()[:-5])
+    words = finish(same)
+    assert "The one before it is used" in words
+    assert_same(read_result(output), undisturbed(1))
+
+
+def test_another_recipe_is_refused(pictures, tmp_path):
+    output = tmp_path / "shapes.bundle"
+    kill_after(command(pictures, output), output, 3)
+    words = finish(command(pictures, output, "optimiser.momentum=0.8"), expect=1)
+    assert "differs in: optimiser.momentum" in words
+    assert "--restart" in words
+
+
+def test_two_runs_in_one_folder_are_refused(pictures, tmp_path):
+    output = tmp_path / "shapes.bundle"
+    process = begin(command(pictures, output, "loop.epochs=500"))
+    while count_updates(output) < 3:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    words = finish(command(pictures, output, "loop.epochs=500"), expect=1)
+    process.kill()
+    process.communicate()
+    assert "Another process is training" in words
+
+
+def test_one_process_dying_ends_the_run(pictures, tmp_path):
+    output = tmp_path / "shapes.bundle"
+    process = begin(command(pictures, output, "loop.epochs=500", processes=2))
+    while count_updates(output) < 3:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.kill(list_children(process)[-1], signal.SIGKILL)
+    words, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "SIGKILL" in words  # torchrun names the process and its end
