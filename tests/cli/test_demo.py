@@ -25,7 +25,7 @@ def test_the_demo_goes_the_whole_way(tmp_path):
     assert f"{manifest.metrics[0].top1:.2%}" in said
     assert said.count(".png: ") == 5
     assert "residua train YOUR_FOLDER" in said
-    record = (tmp_path / "demo" / "digits.training.jsonl").read_text().splitlines()
+    record = (tmp_path / "demo" / "digits.run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(record[-1])["event"] == "end"
 
 

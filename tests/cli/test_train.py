@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from data.shapes import SHAPES, write_shapes
+from making import save_noise
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.store import read_bundle
 from residua.cli.main import app
@@ -31,8 +32,8 @@ def test_a_folder_becomes_a_bundle_beside_its_record(shapes, tmp_path, monkeypat
     result = _run(shapes, *_QUICK)
     manifest = read_bundle(tmp_path / "shapes.bundle").manifest
     assert manifest.classes.names == tuple(SHAPES)
-    assert manifest.recipe["data"] == {"val_fraction": 0.2, "split_seed": 0}
-    lines = (tmp_path / "shapes.training.jsonl").read_text().splitlines()
+    assert manifest.recipe["data"]["val_fraction"] == 0.2
+    lines = (tmp_path / "shapes.run" / "metrics.jsonl").read_text().splitlines()
     events = [json.loads(line)["event"] for line in lines]
     assert events == ["start", "step", "epoch", "end"]
     assert "24 pictures to train on, 6 to validate, 3 classes." in result.stderr
@@ -52,8 +53,9 @@ def test_options_reach_the_recipe(shapes, tmp_path):
     assert recipe["optimiser"]["weight_decay"] == 0.001
     assert recipe["augment"]["mix"]["mixup"] == 0.3
     assert recipe["loss"]["label_smoothing"] == 0.1
-    assert recipe["loop"] == {"epochs": 1, "batch_size": 8, "seed": 5, "log_every": 20}
-    assert recipe["data"] == {"val_fraction": 0.4, "split_seed": 0}
+    assert (recipe["loop"]["epochs"], recipe["loop"]["batch_size"]) == (1, 8)
+    assert recipe["loop"]["seed"] == 5
+    assert recipe["data"]["val_fraction"] == 0.4
     assert recipe["schedule"]["warmup_epochs"] == 0.5
 
 
@@ -62,7 +64,7 @@ def test_json_is_one_object(shapes, tmp_path):
     record = json.loads(_run(shapes, *_QUICK, "--output", output, "--json").stdout)
     metrics = read_bundle(output).manifest.metrics[0]
     assert record["bundle"] == str(output)
-    assert record["top1"] == metrics.top1 == record["epochs"][-1]["top1"]
+    assert record["top1"] == metrics.top1 == record["epochs"][-1]["metrics"]["top1"]
     assert record["classes"] == list(SHAPES)
     assert record["validation"]["images"] == 6
 
@@ -87,10 +89,66 @@ def test_an_existing_bundle_needs_overwrite(shapes, tmp_path):
 
 
 def test_mistakes_name_the_next_step(shapes, tmp_path):
-    with pytest.raises(SettingError, match="Neither a network"):
-        _run(shapes)
+    with pytest.raises(UnknownNameError, match="Nearest: finetune"):
+        _run(shapes, "-c", "finetun")
+    with pytest.raises(UnknownNameError, match=r"Nearest: optimiser\.lr"):
+        _run(shapes, *_QUICK, "-o", "optimiser.lrr=1")
+    with pytest.raises(SettingError, match="no length of time"):
+        _run(shapes, "--budget", "soon")
     with pytest.raises(UnknownNameError, match="Nearest: ResNet18_vd"):
         _run(shapes, "--model", "ResNet18_vdd", "--output", tmp_path / "x.bundle")
+
+
+def test_with_nothing_but_tiny_pictures(shapes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = _run(shapes, "-o", "model.widths=[4,4,8,8]", "-o", "model.stem_width=4",
+                  "--epochs", 1, "--json")  # fmt: skip
+    assert "The pictures are tiny (about 24 pixels): recipe cifar, from scratch." in result.stderr
+    assert "Forecast: 1 epochs of" in result.stderr
+    recipe = read_bundle(tmp_path / "shapes.bundle").manifest.recipe
+    assert recipe["augment"]["image_size"] == 24
+
+
+def test_with_nothing_but_photos_and_no_network(tmp_path, monkeypatch):
+    for number in range(6):
+        for name in ("left", "right"):
+            save_noise(tmp_path / "photos" / name / f"{number}.png", seed=number)
+    monkeypatch.chdir(tmp_path)
+    result = _run(tmp_path / "photos", "--epochs", 1, "--image-size", 32,
+                  "-o", "model.widths=[4,4,8,8]", "-o", "model.stem_width=4")  # fmt: skip
+    assert "TRAINING FROM SCRATCH" in result.stderr
+    assert "residua weights pull ResNet18_vd" in result.stderr
+    assert read_bundle(tmp_path / "photos.bundle").manifest.recipe["model"]["pretrained"] == ""
+
+
+def test_several_labels_a_picture(shapes, tmp_path):
+    lines = ["path,labels"]
+    for number, file in enumerate(sorted(shapes.rglob("*.png"))):
+        also = "|even" if number % 2 == 0 else ""
+        lines.append(f"{file},{file.parent.name}{also}")
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(lines) + "\n")
+    result = _run(table, *_QUICK, "--multi-label", "--output", tmp_path / "x.bundle")
+    assert "mAP" in result.stderr
+    manifest = read_bundle(tmp_path / "x.bundle").manifest
+    assert manifest.task == "multi-label"
+    assert manifest.classes.names == ("disc", "even", "frame", "stripe")
+    assert 0 < manifest.metrics[0].map <= 1
+
+
+def test_rates_are_tried_and_nothing_written(shapes, tmp_path):
+    output = tmp_path / "x.bundle"
+    result = _run(shapes, *_QUICK, "--output", output, "--find-lr")
+    assert "← suggested" in result.stdout
+    assert "Train with: --lr" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_shortens_the_run(shapes, tmp_path):
+    output = tmp_path / "x.bundle"
+    result = _run(shapes, *_QUICK[2:], "--epochs", 5000, "--budget", "3s", "--output", output)
+    assert "allows" in result.stderr
+    assert len(json.loads((output.with_suffix(".run") / "run.json").read_text())["chosen"]) > 0
 
 
 def test_an_interrupt_is_told_and_leaves_no_bundle(shapes, tmp_path, monkeypatch):

@@ -27,3 +27,16 @@ def test_no_budget_keeps_nothing():
     cache = PixelCache(0)
     cache.offer(0, np.zeros((1, 1), dtype=np.uint8))
     assert cache.get(0) is None
+
+
+def test_scales_of_a_picture_are_kept_apart():
+    cache = PixelCache(budget=250)
+    whole, half = np.zeros((10, 10), np.uint8), np.zeros((5, 5), np.uint8)
+    cache.offer(7, half, scale=2)
+    assert cache.get(7) is None
+    cache.offer(7, whole)
+    assert cache.get(7) is whole
+    assert cache.get(7, scale=2) is half
+    assert cache.used == 125
+    assert cache.has_room(125)
+    assert not cache.has_room(126)

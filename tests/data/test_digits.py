@@ -8,14 +8,15 @@ from PIL import Image
 
 from residua.base.errors import MissingExtraError, SettingError
 from residua.data.digits import write_digits
-from residua.data.folder import read_parts
+from residua.data.parts import open_parts
+from residua.data.settings import DataPart
 
 
 def test_every_digit_is_written_once(tmp_path):
     datasets = pytest.importorskip("sklearn.datasets")
     assert write_digits(tmp_path / "digits") == 1797
     assert write_digits(tmp_path / "digits") == 1797  # again, in its own place
-    parts = read_parts(tmp_path / "digits", fraction=0.5, seed=0)
+    parts = open_parts(tmp_path / "digits", DataPart(val_fraction=0.5, split_seed=0))
     assert parts.training.classes.names == tuple("0123456789")
     assert len(parts.training) + len(parts.validation) == 1797
     assert 0.19 < len(parts.validation) / 1797 < 0.21

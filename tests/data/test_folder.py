@@ -8,7 +8,9 @@ import pytest
 from data.shapes import write_shapes
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.folder import has_parts, read_folder, read_parts
+from residua.data.folder import read_folder
+from residua.data.parts import open_parts
+from residua.data.settings import DataPart
 
 
 def _touch(root, *names):
@@ -119,8 +121,7 @@ def test_a_file_is_no_folder(tmp_path):
 def test_train_and_val_are_recognised(tmp_path):
     write_shapes(tmp_path / "train", count=4)
     write_shapes(tmp_path / "val", count=2, seed=9)
-    assert has_parts(tmp_path)
-    parts = read_parts(tmp_path, fraction=0.5, seed=0)
+    parts = open_parts(tmp_path, DataPart(val_fraction=0.5, split_seed=0))
     assert (len(parts.training), len(parts.validation)) == (12, 6)
     assert parts.listing_sha256 == ""
 
@@ -130,7 +131,7 @@ def test_a_class_missing_in_val_shifts_nothing(tmp_path):
     _touch(
         tmp_path, "train/a/1.jpg", "train/b/1.jpg", "train/c/1.jpg", "val/a/2.jpg", "val/c/2.jpg"
     )
-    validation = read_parts(tmp_path, fraction=0.5, seed=0).validation
+    validation = open_parts(tmp_path, DataPart(val_fraction=0.5, split_seed=0)).validation
     assert validation.classes.names == ("a", "b", "c")
     assert validation.labels.tolist() == [0, 2]
     assert "no pictures of 1 of 3 classes: b" in validation.notes[0]
@@ -138,7 +139,7 @@ def test_a_class_missing_in_val_shifts_nothing(tmp_path):
 
 def test_one_folder_is_split(tmp_path):
     write_shapes(tmp_path, count=10)
-    parts = read_parts(tmp_path, fraction=0.2, seed=1)
+    parts = open_parts(tmp_path, DataPart(val_fraction=0.2, split_seed=1))
     assert (len(parts.training), len(parts.validation)) == (24, 6)
     assert parts.listing_sha256 == read_folder(tmp_path).listing_sha256()
     taken = parts.validation.take(np.array([3]), "one")

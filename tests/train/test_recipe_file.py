@@ -6,13 +6,7 @@ import yaml
 from residua.base.errors import SettingError, UnknownNameError
 from residua.train.recipe import Recipe
 from residua.train.recipe_book import describe, find_recipe, list_recipes
-from residua.train.recipe_file import (
-    change,
-    list_keys,
-    override,
-    read_recipe_file,
-    spell_recipe,
-)
+from residua.train.recipe_file import change, list_keys, override, read_recipe_file, spell_recipe
 
 SMALLEST = "optimiser:\n  lr: 0.1\nloop:\n  epochs: 10\n"
 
@@ -191,7 +185,7 @@ def test_an_unknown_key_is_found_in_its_file_and_line(tmp_path):
     ],
 )
 def test_senseless_values_are_refused_with_key_and_line(tmp_path, text, message):
-    """Line 5 is the first below the base's four, whose keys are merged in from another file."""
+    """The given text begins on line 5; what it extends has lines of its own."""
     write(tmp_path, "base.yaml", SMALLEST)
     path = write(tmp_path, text=f"extends: base.yaml\n# 2\n# 3\n# 4\n{text}")
     with pytest.raises(SettingError, match=message):

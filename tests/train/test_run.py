@@ -10,7 +10,10 @@ import torch
 from data.shapes import SHAPES, write_shapes
 from residua.base.errors import DataError, SettingError, TrainingError
 from residua.bundle.store import read_bundle
-from residua.data.folder import Parts, read_folder, read_parts
+from residua.data.folder import read_folder
+from residua.data.parts import open_parts
+from residua.data.settings import DataPart
+from residua.data.source import Parts
 from residua.data.view import EvaluationView
 from residua.engines.choose import open_engine
 from residua.evaluate.run import evaluate
@@ -41,7 +44,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(folder):
-    return read_parts(folder, fraction=0.2, seed=0)
+    return open_parts(folder, DataPart(val_fraction=0.2, split_seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +261,7 @@ def test_pretrained_weights_learn_flowers(shared_data, tmp_path):
     """A third of the flowers, one epoch at 96 pixels; guessing gives a quarter."""
     from residua.train.presets import fine_tune
 
-    parts = read_parts(shared_data / "flowers5", fraction=0.2, seed=0)
+    parts = open_parts(shared_data / "flowers5", DataPart(val_fraction=0.2, split_seed=0))
     some = parts.training.take(np.arange(0, len(parts.training), 3), "flowers")
     held_out = parts.validation.take(np.arange(0, len(parts.validation), 3), "held out")
     weights = shared_data / "weights" / "imagenet-resnet18-test.safetensors"

@@ -23,7 +23,15 @@ def outputs(pictures, tmp_path_factory):
     made = {}
     for processes in (1, 2, 3):
         made[processes] = tmp_path_factory.mktemp(f"ranks{processes}") / "shapes.bundle"
-        finish(command(pictures, made[processes], "loop.sync_norm=true", processes=processes))
+        finish(
+            command(
+                pictures,
+                made[processes],
+                "loop.sync_norm=true",
+                "precision.compute=fp32",
+                processes=processes,
+            )
+        )
     return made
 
 

@@ -30,7 +30,7 @@ def demo(
     from residua.base.clock import spell_seconds
     from residua.bundle.store import read_bundle
     from residua.data.digits import write_digits
-    from residua.data.folder import read_parts
+    from residua.data.parts import open_parts
     from residua.predict.classifier import Classifier
     from residua.train.display import Display
     from residua.train.run import train
@@ -40,7 +40,7 @@ def demo(
     count = write_digits(pictures)
     typer.echo(f"1. Wrote {count} handwritten digits as pictures to {pictures}/{{train,val}}/0…9.")
     recipe = make_recipe(seed=seed, epochs=epochs)
-    parts = read_parts(pictures, fraction=recipe.data.val_fraction, seed=recipe.data.split_seed)
+    parts = open_parts(pictures, recipe.data)
     typer.echo(f"2. Training a narrow ResNet18_vd on {len(parts.training)} of them …")
     trained = train(
         recipe, parts, output=bundle, overwrite=True, display=Display(),

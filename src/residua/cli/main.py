@@ -12,7 +12,18 @@ import typer
 from residua.base.errors import ResiduaError
 from residua.base.threads import wait_passively
 from residua.base.version import __version__
-from residua.cli import compare, demo, evaluate, models, predict, recipe, report, train, weights
+from residua.cli import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    models,
+    predict,
+    recipe,
+    report,
+    train,
+    weights,
+)
 
 app = typer.Typer(
     name="residua",
@@ -30,6 +41,7 @@ app.command("evaluate", short_help="Count how often a classifier is right.")(eva
 app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
 app.command("report", short_help="A classifier on one page of HTML.")(report.report)
 app.command("models", short_help="List the networks of the series.")(models.models)
+app.add_typer(data.app, name="data", short_help="Check, show, divide and pack pictures.")
 app.add_typer(recipe.app, name="recipe", short_help="List, show and check training recipes.")
 app.add_typer(weights.app, name="weights", short_help="Fetch, import and check weights.")
 

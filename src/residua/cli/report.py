@@ -37,7 +37,7 @@ def report(
     from residua.report.html import render
 
     found = find_subject(subject)
-    source, which = open_part(Path(data), found.bundle.manifest, part)
+    source, which = open_part(data, found.bundle.manifest, part)
     typer.echo(which, err=True)
     choices = Choices(limit, batch_size, device, show_progress=True)
     facts = collect(found, source, choices=choices)

@@ -166,6 +166,9 @@ def run(
         except StoppedError as error:
             typer.echo(f"\n{error}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo(f"\nInterrupted: {output} was not written.", err=True)
+            raise typer.Exit(130) from None
         if ranks.first:
             _print(trained, parts, data, json=json)
 

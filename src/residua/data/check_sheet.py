@@ -9,19 +9,26 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from residua.base.errors import ImageError, SettingError
+from residua.base.errors import ImageError
 from residua.base.files import write_atomic
 from residua.data.findings import Checkup, Example, Finding, Spot
 from residua.data.look import salvage
-from residua.data.sheet import SIDE, Tile, draw_sheet, fit_picture, stack_sheets
+from residua.data.sheet import (
+    SIDE,
+    Tile,
+    choose_format,
+    draw_sheet,
+    encode_sheet,
+    fit_picture,
+    stack_sheets,
+)
 from residua.data.source import Source
 from residua.pixels.decode import decode
 
 _COLOURS = {"error": (196, 43, 43), "warning": (222, 145, 20), "note": (120, 130, 150)}
 _COLUMNS, _ROWS = 6, 2  # of a finding
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+_PAGES = frozenset({".html", ".htm"})
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:78rem;padding:0 1rem;color:#222}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin:2rem 0 .2rem;padding-left:.6rem}
@@ -43,11 +50,8 @@ class _Section:
 
 def check_sheet_name(path: Path) -> None:
     """Raise SettingError where the name of a sheet does not tell what to write."""
-    if path.suffix.lower() not in {*_FORMATS, ".html", ".htm"}:
-        raise SettingError(
-            f"Cannot tell from its name what {path} is to be.",
-            next_step="Let it end in .jpg, .png, .webp or .html.",
-        )
+    if path.suffix.lower() not in _PAGES:
+        choose_format(path, others=".html")
 
 
 def write_check_sheet(checkup: Checkup, path: Path) -> int:
@@ -58,7 +62,7 @@ def write_check_sheet(checkup: Checkup, path: Path) -> int:
     """
     check_sheet_name(path)
     sections = list(_collect_sections(checkup))
-    if path.suffix.lower() in {".html", ".htm"}:
+    if path.suffix.lower() in _PAGES:
         write_atomic(path, _render_page(checkup, sections).encode())
         return len(sections)
     sheets = [
@@ -70,13 +74,6 @@ def write_check_sheet(checkup: Checkup, path: Path) -> int:
     image = stack_sheets(sheets or [draw_sheet((), columns=3, heading="No pictures to show.")])
     write_atomic(path, encode_sheet(image, path))
     return len(sections)
-
-
-def encode_sheet(image: Image.Image, path: Path) -> bytes:
-    """Return a sheet in the format that the suffix of ``path`` names."""
-    buffer = io.BytesIO()
-    image.save(buffer, _FORMATS[path.suffix.lower()], quality=90)
-    return buffer.getvalue()
 
 
 def _collect_sections(checkup: Checkup) -> Iterator[_Section]:

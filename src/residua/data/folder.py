@@ -23,8 +23,7 @@ from residua.base.nearest import nearest
 from residua.bundle.schema import Classes
 from residua.data.labels import absent_note, match_names, some, spell
 from residua.data.place import is_hidden, title_of
-from residua.data.source import Files, Parts, Source
-from residua.data.split import split
+from residua.data.source import Files, Source
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -77,25 +76,6 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
         read=Files(root, names),
         notes=tuple(notes),
     )
-
-
-def has_parts(root: Path) -> bool:
-    """Tell whether ``root`` is already divided into train/ and val/."""
-    return (root / "train").is_dir() and (root / "val").is_dir()
-
-
-def read_parts(root: Path, *, fraction: float, seed: int) -> Parts:
-    """Return the training and validation pictures of ``root``: train/ and val/, or a split.
-
-    ``fraction`` and ``seed`` matter for the split only. The classes of both are those of the
-    training part.
-    """
-    if has_parts(root):
-        training = read_folder(root / "train")
-        return Parts(training, read_folder(root / "val", training.classes))
-    whole = read_folder(root)
-    training, validation = split(whole, fraction=fraction, seed=seed)
-    return Parts(training, validation, whole.listing_sha256())
 
 
 def _class_folders(root: Path) -> list[Path]:

@@ -71,7 +71,9 @@ def find_parts(place: str | Path, settings: DataPart | None = None) -> Places | 
     root = Path(place)
     if not root.is_dir():
         return None
-    kinds = ("list", "table", "shards", "folder") if wanted == "auto" else (wanted, "folder")
+    kinds: tuple[str, ...] = ("list", "table", "shards", "folder")
+    if wanted != "auto":  # folders train/ and val/ may hold tables or shards, but are no lists
+        kinds = (wanted,) if wanted == "list" else (wanted, "folder")
     found = {kind: _choose(_list_parts(root, kind), place) for kind in kinds}
     # A test part is the last resort, whatever it is made of.
     places = sorted((part for part in found.values() if part), key=lambda part: bool(part.notes))

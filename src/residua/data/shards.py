@@ -60,7 +60,8 @@ def read_shards(place: str, settings: DataPart, classes: Classes | None = None) 
     if not index.names:
         raise DataError(
             f"{place} holds no pictures in {len(files)} archives.",
-            next_step="Expected are pairs such as 0001.jpg and 0001.cls; a key ends at the first dot.",
+            next_step="Expected are pairs such as 0001.jpg and 0001.cls: of the same name up to "
+            "the first dot.",
         )
     own, notes = find_classes(settings.label_map, files[0].parent)
     labels = label(

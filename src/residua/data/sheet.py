@@ -1,14 +1,19 @@
 """Contact sheets: pictures in rows, each with a caption, to be looked at by people."""
 
+import io
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from residua.base.errors import SettingError
+
 SIDE = 180  # pixels of a tile
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _FONT, _LINE = 13, 17  # pixels: size of the letters, height of a line
 _TITLE = 19
 _GAP, _GROUP_GAP, _FRAME = 8, 26, 4
@@ -72,6 +77,28 @@ def stack_sheets(sheets: Sequence[Image.Image]) -> Image.Image:
         stacked.paste(sheet, (0, top))
         top += sheet.height + _GAP
     return stacked
+
+
+def choose_format(path: Path, *, others: str = "") -> str:
+    """Return Pillow's name for the format of a sheet; ``others`` are further suffixes to offer.
+
+    Raises SettingError where the suffix of ``path`` names none.
+    """
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        offered = ", ".join([*_FORMATS, *([others] if others else [])])
+        raise SettingError(
+            f"Cannot tell from its name what {path} is to be.",
+            next_step=f"Let it end in one of: {offered}.",
+        )
+    return form
+
+
+def encode_sheet(image: Image.Image, path: Path) -> bytes:
+    """Return a sheet in the format that the suffix of ``path`` names."""
+    buffer = io.BytesIO()
+    image.save(buffer, choose_format(path), quality=90)
+    return buffer.getvalue()
 
 
 def fit_picture(pixels: NDArray[np.uint8], side: int) -> Image.Image:

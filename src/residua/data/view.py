@@ -10,7 +10,6 @@ pure function of its seed; ``TrainingView.failures`` tells which.
 """
 
 import hashlib
-import math
 import threading
 from collections.abc import Mapping
 
@@ -23,11 +22,12 @@ from residua.data.augment import augment, choose_interpolation, choose_size
 from residua.data.cache import PixelCache
 from residua.data.crop import draw_box
 from residua.data.loader import Failure, describe_failure
+from residua.data.regions import Draw, RegionReader
 from residua.data.settings import AugmentPart
 from residua.data.source import Source
-from residua.pixels.decode import decode
+from residua.pixels.orientation import Box
 from residua.pixels.prepare import prepare
-from residua.pixels.resize import resize
+from residua.pixels.region import resize_part
 
 
 class EvaluationView:
@@ -94,8 +94,13 @@ class TrainingView:
         self.cache = PixelCache() if cache is None else cache
         self.failures: dict[int, Failure] = {}
         self._lock = threading.Lock()
-        growth = augment.progressive
-        self._largest = max(augment.image_size, growth.end_size if growth else 0)
+        # As in ``prepare``, OpenCV's resampling, which skips pixels, gets pictures of full size.
+        self._regions = RegionReader(
+            source,
+            self.cache,
+            colour=preprocess.colour,
+            reducible=preprocess.resampler == "pillow",
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -116,21 +121,19 @@ class TrainingView:
         interpolation = choose_interpolation(
             self.part, self.preprocess, seed=self.seed, epoch=epoch, ticket=ticket
         )
-        pixels = self._pixels(ticket // self.repeats, out.shape[0])
-        if self.part.crop.kind == "centre":
-            crop = pixels
-        else:
-            height, width = pixels.shape[:2]
-            box = draw_box(
-                width, height, self.part.crop, seed=self.seed, epoch=epoch, ticket=ticket
-            )
-            crop = resize(
-                pixels,
+
+        def draw(width: int, height: int) -> Box:
+            keys = {"seed": self.seed, "epoch": epoch, "ticket": ticket}
+            return draw_box(width, height, self.part.crop, **keys).edges
+
+        crop = self._pixels(ticket // self.repeats, out.shape[0], draw)
+        if self.part.crop.kind == "random":
+            crop = resize_part(
+                crop,
                 (out.shape[1], out.shape[0]),
                 resampler=self.preprocess.resampler,
                 interpolation=interpolation,
-                box=box.edges,
-            ).reshape(out.shape)
+            )
         out[...] = augment(
             crop,
             self.part,
@@ -141,18 +144,18 @@ class TrainingView:
             interpolation=interpolation,
         )
 
-    def _pixels(self, index: int, size: int) -> NDArray[np.uint8]:
+    def _pixels(self, index: int, size: int, draw: Draw) -> NDArray[np.uint8]:
         """Return what is cropped of picture ``index``, or of the next good one of its class.
 
         Of multi-label data those of the very same labels are a class.
         """
-        pixels = self._loaded(index, size)
+        pixels = self._loaded(index, size, draw)
         if pixels is not None:
             return pixels
         labels = self.source.labels.reshape(len(self.source), -1)
         same = np.flatnonzero((labels == labels[index]).all(axis=1))
         for candidate in np.roll(same, -int(np.searchsorted(same, index))):
-            pixels = self._loaded(int(candidate), size)
+            pixels = self._loaded(int(candidate), size, draw)
             if pixels is not None:
                 return pixels
         raise DataError(
@@ -161,33 +164,29 @@ class TrainingView:
             next_step="Replace the files, or take the class out of the data.",
         )
 
-    def _loaded(self, index: int, size: int) -> NDArray[np.uint8] | None:
-        """Return picture ``index`` from memory or from its file; None where it cannot be read."""
-        # Central crops are kept as crops, which does only where all have one size.
-        kept = self.part.crop.kind == "random" or self.part.progressive is None
-        pixels = self.cache.get(index) if kept else None
-        if pixels is not None or index in self.failures:
-            return pixels
+    def _loaded(self, index: int, size: int, draw: Draw) -> NDArray[np.uint8] | None:
+        """Return what is cropped of picture ``index``; None where it cannot be read."""
+        if index in self.failures:
+            return None
         try:
-            pixels = self._load(index, size)
+            if self.part.crop.kind == "random":
+                return self._regions.read(index, draw, (size, size))
+            return self._prepare(index, size)
         except (ImageError, OSError) as error:
             with self._lock:
                 self.failures[index] = describe_failure(index, error)
             return None
-        if kept:
-            self.cache.offer(index, pixels)
-        return pixels
 
-    def _load(self, index: int, size: int) -> NDArray[np.uint8]:
-        """Decode picture ``index``: the whole, or what evaluation at ``size`` would see of it."""
-        name, given = self.source.names[index], self.preprocess
-        data = self.source.read(index)
-        if self.part.crop.kind == "centre":
+    def _prepare(self, index: int, size: int) -> NDArray[np.uint8]:
+        """Return what evaluation at ``size`` would see of picture ``index``."""
+        # Central crops are kept as crops, which does only where all have one size.
+        kept = self.part.progressive is None
+        crop = self.cache.get(index) if kept else None
+        if crop is None:
+            given = self.preprocess
             short_side = round(given.short_side * size / given.crop_size)
             sized = given.model_copy(update={"crop_size": size, "short_side": short_side})
-            return prepare(data, sized, name=name)
-        # Even the smallest square crop of a picture reduced to this side is not enlarged. As in
-        # ``prepare``, OpenCV's resampling, which skips pixels, gets pictures of full size.
-        reduced = math.ceil(self._largest / math.sqrt(self.part.crop.scale[0]))
-        min_side = reduced if given.resampler == "pillow" else None
-        return decode(data, name=name, colour=given.colour, min_side=min_side)
+            crop = prepare(self.source.read(index), sized, name=self.source.names[index])
+            if kept:
+                self.cache.offer(index, crop)
+        return crop

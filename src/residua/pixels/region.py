@@ -117,8 +117,8 @@ def take_part(
 ) -> NDArray[np.uint8]:
     """Cut ``box`` (as in ``decode_part``) out of what ``decode_whole`` returned: contiguous.
 
-    At reduced scale it begins and ends with whole pixels of the reduced picture, so that it may be
-    off by half of one: at most 0.4 pixels of what becomes of it.
+    At reduced scale it begins and ends with whole pixels of the reduced picture, so that an edge
+    may be off by half of one, which is a third of a pixel of what becomes of it.
     """
     left, top, right, bottom = _place(shape, box, scale)
     return np.ascontiguousarray(whole[top:bottom, left:right])
@@ -133,8 +133,10 @@ def resize_part(
 ) -> NDArray[np.uint8]:
     """Return uint8 [H, W, C] resized to ``size`` (width, height); ``part`` must be contiguous.
 
-    "opencv" is OpenCV. "pillow" is torch's port of Pillow's resampling to vector instructions: six
-    times as fast, it differs by at most 2 of 255.
+    "opencv" is OpenCV. "pillow" is torch's port of Pillow's resampling to vector instructions, six
+    times as fast, with weights of fewer bits: a value differs by at most 2 of 255, one in a hundred
+    at all. It begins with the horizontal pass, where Pillow begins with what is less work; that
+    moves values by 0.3 on average, and more where bicubic overshoots are cut off in between.
     """
     if resampler == "opencv":
         return resize(part, size, resampler=resampler, interpolation=interpolation)
@@ -152,7 +154,8 @@ def resize_part(
         None,
         out=torch.from_numpy(resized).permute(0, 3, 1, 2),
     )
-    return resized[0]
+    crop: NDArray[np.uint8] = resized[0]
+    return crop
 
 
 def _decode_rows(jpeg: PlainJpeg, rows: int, scale: int, name: str) -> NDArray[np.uint8] | None:

@@ -24,9 +24,9 @@ class Wishes:
 
     def said(self, key: str) -> bool:
         """Tell whether a flag or an override names ``key``."""
-        return self.flags.get(key) is not None or any(
-            text.split("=", 1)[0].strip() == key for text in self.overrides
-        )
+        spelt = {text.split("=", 1)[0].strip() for text in self.overrides}
+        american = key.replace("optimiser", "optimizer")
+        return self.flags.get(key) is not None or bool(spelt & {key, american})
 
 
 def find_data_part(wishes: Wishes) -> DataPart:

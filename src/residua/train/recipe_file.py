@@ -31,7 +31,9 @@ def read_recipe_file(path_or_name: str | Path, overrides: Sequence[str] = ()) ->
     ``average.kind=ema``, ``augment.progressive=null``. Raises UnknownNameError with the nearest
     key or recipe, or SettingError that names file, line, key, what was given and what is allowed.
     """
-    return _validate(_merge_all([_gather(locate_recipe(path_or_name), ()), *_read_overrides(overrides)]))
+    return _validate(
+        _merge_all([_gather(locate_recipe(path_or_name), ()), *_read_overrides(overrides)])
+    )
 
 
 def override(recipe: Recipe, overrides: Sequence[str]) -> Recipe:

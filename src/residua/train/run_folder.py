@@ -12,10 +12,12 @@ flowers.bundle/             written at the end, beside it
 
 import fcntl
 import json
+import os
 import shutil
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
@@ -77,32 +79,31 @@ class RunFolder:
         self.best = path / "best"
         self.metrics = path / "metrics.jsonl"
         self._identity = path / "run.json"
-        self._lock: IO[str] | None = None
+        self._release: weakref.finalize[..., RunFolder] | None = None
 
     def lock(self) -> None:
-        """Keep other processes out for as long as this one lives, however it ends.
+        """Keep other runs out until this object is gone, however the process ends.
 
         Raises SettingError where another is training here now.
         """
         place = self.path.with_name(f".{self.path.name}.lock")
         place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("a", encoding="utf-8")
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.close()
+            os.close(handle)
             raise SettingError(
                 f"Another process is training in {self.path} now.",
                 next_step="Wait for it, stop it, or choose another --output.",
             ) from None
-        self._lock = file
+        self._release = weakref.finalize(self, os.close, handle)
 
     def unlock(self) -> None:
         """Let others in, and leave no trace of the lock."""
-        if self._lock is not None:
+        if self._release is not None:
             self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
-            self._lock.close()
-            self._lock = None
+            self._release()
 
     def is_unfinished(self) -> bool:
         """Tell whether an interrupted run lies here."""

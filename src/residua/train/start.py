@@ -18,7 +18,7 @@ from residua.zoo.table import find_row
 from residua.zoo.weights.resolve import open_bundle
 
 # Whose rules resize pictures (``evaluate.prepare``), as fields of Preprocess.
-_RULES: dict[str, dict[str, Any]] = {
+RULES: dict[str, dict[str, Any]] = {
     "given": {},
     "torchvision": {"resampler": "pillow", "interpolation": "bilinear", "rounding": "torchvision"},
     "timm": {"resampler": "pillow", "interpolation": "bicubic", "rounding": "torchvision"},
@@ -67,7 +67,7 @@ def _begin(recipe: Recipe, classes: Classes) -> Start:
     )
     # Small pictures are used whole; others keep the margin of 256 to 224 that weights expect.
     short_side = size if network.row.stem == "3x3" else round(size * 256 / 224)
-    rules = _RULES[recipe.evaluate.prepare]
+    rules = RULES[recipe.evaluate.prepare]
     preprocess = Preprocess(crop_size=size, short_side=short_side, **rules)
     return Start(
         network,
@@ -92,7 +92,7 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     kept = _fit_head(network, manifest.classes, classes)
     given = manifest.preprocess
     short_side = round(given.short_side * size / given.crop_size)
-    rules = _RULES[recipe.evaluate.prepare]
+    rules = RULES[recipe.evaluate.prepare]
     preprocess = given.model_copy(update={"crop_size": size, "short_side": short_side, **rules})
     head = (
         f"the head is its own, for {len(classes)} classes matched by name"

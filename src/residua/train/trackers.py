@@ -4,11 +4,13 @@ Each is imported when it is asked for (extra ``track``). ``update`` among the nu
 the whole run, is the step of each tracker's curves.
 """
 
+import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from residua.base.errors import MissingExtraError
+from residua.base.errors import MissingExtraError, SettingError
 
 Numbers = Mapping[str, float | int]
 
@@ -65,8 +67,8 @@ class _WandB:
         except ImportError as error:
             raise MissingExtraError("wandb", "track") from error
         place = folder / "wandb.id"
-        identity = place.read_text().strip() if place.is_file() else wandb.util.generate_id()
         folder.mkdir(parents=True, exist_ok=True)
+        identity = place.read_text().strip() if place.is_file() else secrets.token_hex(4)
         place.write_text(identity)
         self._run = wandb.init(
             project="residua", name=folder.stem, id=identity, resume="allow",
@@ -81,7 +83,7 @@ class _WandB:
 
 
 class _MLflow:
-    """A run of MLflow, where its own environment variables say (default: ./mlruns)."""
+    """A run of MLflow on the server that MLFLOW_TRACKING_URI names."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         try:
@@ -89,6 +91,12 @@ class _MLflow:
         except ImportError as error:
             raise MissingExtraError("mlflow-skinny", "track") from error
         self._client = mlflow
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            raise SettingError(
+                "MLflow was asked for, and MLFLOW_TRACKING_URI does not say where it is.",
+                next_step="Start a server (mlflow server) and set it, as in "
+                "MLFLOW_TRACKING_URI=http://127.0.0.1:5000",
+            )
         mlflow.set_experiment("residua")
         mlflow.start_run(run_name=folder.stem)
         flat = {
