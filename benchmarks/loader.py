@@ -38,12 +38,11 @@ from residua.data.source import Source
 from residua.data.view import TrainingView
 
 CORES = 2
-BATCH = 64
 EPOCHS = 10
 Run = Callable[[int], float]  # from a number of pictures to the seconds that they take
 
 
-def load_ours(paths: list[Path], *, budget: int = 0, threads: int = CORES) -> Run:
+def load_ours(paths: list[Path], batch: int, *, budget: int = 0, threads: int = CORES) -> Run:
     """Return residua's loader; every picture asked for is a ticket of its own."""
     epochs = iter(range(10**6))
     views: dict[int, TrainingView] = {}
@@ -64,8 +63,8 @@ def load_ours(paths: list[Path], *, budget: int = 0, threads: int = CORES) -> Ru
         order = np.random.default_rng(epoch).permutation(count)
         started = time.perf_counter()
         fill = partial(view.fill, epoch)
-        loaded = batches(fill, cut(order, BATCH), shape=view.shape, threads=threads)
-        assert sum(len(batch.images) for batch in loaded) == count
+        loaded = batches(fill, cut(order, batch), shape=view.shape, threads=threads)
+        assert sum(len(part.images) for part in loaded) == count
         return time.perf_counter() - started
 
     return run
@@ -103,26 +102,26 @@ class PillowPhotos(Dataset[torch.Tensor]):
         return (0, 0, width, height)
 
 
-def load_with_torch(paths: list[Path], count: int) -> Run:
+def load_with_torch(paths: list[Path], batch: int, count: int) -> Run:
     """Return torch's DataLoader with as many worker processes as there are cores."""
     data = PillowPhotos([paths[index % len(paths)] for index in range(count)])
     loader = DataLoader(
-        data, BATCH, shuffle=True, num_workers=CORES, persistent_workers=True, prefetch_factor=2
+        data, batch, shuffle=True, num_workers=CORES, persistent_workers=True, prefetch_factor=2
     )
 
     def run(count: int) -> float:
         started = time.perf_counter()
-        assert sum(len(batch) for batch in loader) == count
+        assert sum(len(part) for part in loader) == count
         return time.perf_counter() - started
 
     return run
 
 
-def load_with_dali(python: str, folder: Path) -> Run:
+def load_with_dali(python: str, folder: Path, batch: int) -> Run:
     """Return DALI's pipeline, in a process of its own that waits between the runs."""
     script = Path(__file__).with_name("loader_dali.py")
     process = subprocess.Popen(
-        [python, str(script), str(folder), str(CORES), str(BATCH)],
+        [python, str(script), str(folder), str(CORES), str(batch)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -136,8 +135,7 @@ def load_with_dali(python: str, folder: Path) -> Run:
         print(count, file=stdin, flush=True)
         for line in stdout:
             if line.startswith("seconds "):
-                # DALI's last batch is full.
-                return float(line.split()[1]) * count / (-(-count // BATCH) * BATCH)
+                return float(line.split()[1])
         raise SystemExit("DALI's process ended: run loader_dali.py by hand to see why.")
 
     return run
@@ -162,19 +160,25 @@ def compare(runs: dict[str, Run], count: int, rounds: int) -> dict[str, Any]:
     return figures
 
 
-def compare_folder(folder: Path, dali: str, count: int, rounds: int) -> dict[str, Any]:
-    """Compare the three on the JPEGs of ``folder``, and ours once more with its cache filled."""
+def compare_folder(folder: Path, dali: str, batch: int, count: int, rounds: int) -> dict[str, Any]:
+    """Compare the three on the JPEGs of ``folder``, and ours once more with its cache filled.
+
+    ``count`` pictures, a multiple of ``batch``, are loaded by each ``rounds`` times.
+    """
     paths = sorted(folder.glob("*.[jJ]*"))
     print(f"{len(paths)} JPEGs, {count} pictures a run", flush=True)
-    runs = {"residua": load_ours(paths), "torch with Pillow": load_with_torch(paths, count)}
+    runs = {
+        "residua": load_ours(paths, batch),
+        "torch with Pillow": load_with_torch(paths, batch, count),
+    }
     if dali:
-        runs["DALI"] = load_with_dali(dali, folder)
+        runs["DALI"] = load_with_dali(dali, folder, batch)
     figures = compare(runs, count, rounds)
-    cached = load_ours(paths, budget=1 << 32)
+    cached = load_ours(paths, batch, budget=1 << 32)
     for _ in range(3):
         cached(count)
     rates = [count / cached(count) for _ in range(rounds)]
-    return {"pictures a run": count, **figures, "residua, cached": summarise(rates)}
+    return {"batch": batch, "pictures a run": count, **figures, "residua, cached": summarise(rates)}
 
 
 def enlarge(photos: Path, folder: Path, count: int) -> None:
@@ -197,7 +201,7 @@ def enlarge(photos: Path, folder: Path, count: int) -> None:
 
 def print_memory(folder: Path, threads: int, count: int) -> None:
     """Print the resident memory in MiB after each of ten epochs; run in a fresh process."""
-    run = load_ours(sorted(folder.glob("*.[jJ]*")), threads=threads)
+    run = load_ours(sorted(folder.glob("*.[jJ]*")), 32, threads=threads)
     sizes = []
     for _ in range(EPOCHS):
         run(count)
@@ -229,11 +233,11 @@ def main() -> None:
         folder, threads, count = given.memory
         print_memory(Path(folder), int(threads), int(count))
         return
-    figures: dict[str, Any] = {"unit": "images a second", "cores": CORES, "batch": BATCH}
-    figures["photos"] = compare_folder(given.photos, given.dali, 1920, 7)
+    figures: dict[str, Any] = {"unit": "images a second", "cores": CORES}
+    figures["photos"] = compare_folder(given.photos, given.dali, 64, 1920, 7)
     with tempfile.TemporaryDirectory() as folder:
         enlarge(given.photos, Path(folder), 12)
-        figures["12 megapixels"] = compare_folder(Path(folder), given.dali, 64, 5)
+        figures["12 megapixels"] = compare_folder(Path(folder), given.dali, 16, 96, 5)
         figures["memory"] = {
             "photos": [measure_memory(given.photos, n, 960) for n in (1, 2, 4)],
             "12 megapixels": [measure_memory(Path(folder), n, 24) for n in (1, 2, 4)],

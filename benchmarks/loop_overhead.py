@@ -25,17 +25,17 @@ from residua.data.view import TrainingView
 from residua.evaluate.ranks import SINGLE
 from residua.pixels.graph import Normalize
 from residua.train.display import Display
-from residua.train.keeper import Keeper
 from residua.train.loop import Surroundings, fit
-from residua.train.losses import make_loss
-from residua.train.optimiser import make_optimiser
-from residua.train.precision import choose_precision
-from residua.train.recipe import LoopPart, OptimiserPart, Recipe
-from residua.train.record import RunRecord
+from residua.train.recipe.tree import LoopPart, OptimiserPart, Recipe
 from residua.train.setup import make_computation, make_state
-from residua.train.shares import Shares
-from residua.train.step import prepare_forward
 from residua.train.stop import StopRequest
+from residua.train.storage.keeper import Keeper
+from residua.train.storage.record import RunRecord
+from residua.train.update.losses import make_loss
+from residua.train.update.optimiser import make_optimiser
+from residua.train.update.precision import choose_precision
+from residua.train.update.shares import Shares
+from residua.train.update.step import prepare_forward
 from residua.zoo.create import create
 
 SIZE, BATCH, UPDATES, CLASSES = 128, 32, 12, 10

@@ -2,8 +2,8 @@
 
 import torch
 
-from residua.train.optimiser import make_groups
-from residua.train.schedule import rate_factor
+from residua.train.update.optimiser import make_groups
+from residua.train.update.schedule import rate_factor
 from residua.zoo.create import create
 
 

@@ -90,7 +90,7 @@ def test_pack_and_pack_again(root, tmp_path):
 def test_pack_of_an_undivided_set_is_one_part_and_bad_pictures_make_exit_code_3(root, tmp_path):
     (root / "train" / "cat" / "0.jpg").write_bytes(b"no picture")
     result = _run("pack", root / "train", tmp_path / "packed", expect=3)
-    assert "1 pictures were left out" in result.stdout
+    assert "cannot be used: 1" in result.stdout
     assert len(open_source(tmp_path / "packed")) == 19
     assert not list((tmp_path / "packed").glob("val*"))
 

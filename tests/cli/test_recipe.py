@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from residua.base.errors import MissingExtraError, SettingError, UnknownNameError
 from residua.cli.recipe import app
-from residua.train.recipe_book import find_recipe, list_recipes
-from residua.train.recipe_file import read_recipe_file
+from residua.train.recipe.book import find_recipe, list_recipes
+from residua.train.recipe.file import read_recipe_file
 
 
 def run(*words):

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "cv2", "PIL", "openvino", "numpy", "pydantic", "rich", "safetensors", "sklearn"}
+HEAVY = {
+    "torch", "cv2", "PIL", "openvino", "numpy", "pydantic", "rich", "safetensors", "sklearn",
+    "matplotlib", "pyarrow", "datasets", "jinja2", "yaml",
+}  # fmt: skip
 REPORT = """
 import json, sys
 loaded = sorted({name.partition(".")[0] for name in sys.modules})
@@ -42,7 +45,13 @@ def test_help_loads_none_of_the_heavy_libraries(option):
     assert not modules_after_running(option) & HEAVY
 
 
-@pytest.mark.parametrize("verb", ["demo", "predict", "train", "evaluate", "models", "weights"])
+_VERBS = (
+    "demo", "predict", "train", "evaluate", "compare", "report", "data", "recipe", "models",
+    "weights",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", _VERBS)
 def test_the_help_of_a_verb_loads_none_but_typers_own(verb):
     # typer itself imports pydantic when it builds a command's parameters.
     assert not modules_after_running(verb, "--help") & (HEAVY - {"pydantic"})

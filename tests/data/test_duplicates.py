@@ -128,3 +128,32 @@ def test_a_collector_keeps_the_nearest_partner_of_each():
     pairs, distance = found.pairs()
     assert pairs.tolist() == [[0, 2], [0, 1], [1, 3]]
     assert distance.tolist() == [2, 4, 4]
+
+
+@pytest.mark.slow
+def test_photos_and_their_copies_are_as_the_docstring_says(shared_data):
+    files = sorted((shared_data / "flowers5").rglob("*.jpg"))
+    hashes, _ = _look(*(file.read_bytes() for file in files))
+    assert len(_pairs(find_close_hashes(hashes, 6))) == 21
+    chosen = np.random.default_rng(0).choice(len(files), 300, replace=False).tolist()
+    changes = {
+        "quality 30": lambda image: encode(image, quality=30),
+        "half": lambda image: encode(image.resize((image.width // 2, image.height // 2)), "PNG"),
+        "96 x 96": lambda image: encode(image.resize((96, 96)), quality=60),
+        "edges": lambda image: encode(_cut_edges(image, 0.02), "PNG"),
+    }
+    for name, change in changes.items():
+        originals = [Image.open(files[index]).convert("RGB") for index in chosen]
+        copies, thumbs = _look(*(change(image) for image in originals))
+        bits = np.bitwise_count(copies ^ hashes[chosen])
+        if name == "edges":
+            assert np.median(bits) == 4
+            continue
+        alike = correlate(thumbs, np.stack([make_thumb(image) for image in originals]))
+        assert np.quantile(bits, 0.95) <= 2
+        assert (alike >= 0.99).mean() >= 0.99
+
+
+def _cut_edges(image, share):
+    x, y = round(share * image.width), round(share * image.height)
+    return image.crop((x, y, image.width - x, image.height - y))

@@ -95,9 +95,7 @@ def test_our_own_reader_sees_the_same_data_set(tmp_path):
     for before, after in ((parts.training, packed.training), (parts.validation, packed.validation)):
         assert after.classes == before.classes
         labels = {name: before.spell_label(i) for i, name in enumerate(before.names)}
-        found = {
-            name.split("/", 1)[1]: after.spell_label(i) for i, name in enumerate(after.names)
-        }
+        found = {name.split("/", 1)[1]: after.spell_label(i) for i, name in enumerate(after.names)}
         assert found == labels
     first = [name.split("/")[1] for name in packed.training.names[:8]]
     assert {"cat", "dog"} == set(first)  # in random order, not by class
@@ -150,7 +148,7 @@ def test_bad_pictures_are_listed_and_left_out(tmp_path):
     reasons = {failure["name"]: failure["reason"] for failure in listed}
     assert reasons == {"cat/broken.jpg": "damaged", "dog/text.jpg": "not-an-image"}
     assert "cat/broken.jpg" not in _read(tmp_path / "out")
-    assert "2 pictures were left out" in render_pack(record, None)
+    assert "cannot be used: 2" in render_pack(record, None)
     assert _hashes(tmp_path / "out") == _hashes_after_again(tmp_path)
     for name in scenes:
         (tmp_path / "data" / name).write_bytes(b"")
@@ -227,7 +225,9 @@ def test_other_settings_or_data_are_refused(tmp_path):
     with pytest.raises(SettingError, match="quality was 90, now 80"):
         _pack(root, out, quality=80)
     (root / "cat" / "0.jpg").unlink()
-    with pytest.raises(SettingError, match=r"names or labels of train differ \(8 pictures, now 7\)"):
+    with pytest.raises(
+        SettingError, match=r"names or labels of train differ \(8 pictures, now 7\)"
+    ):
         _pack(root, out)
     assert _hashes(out) == before
     with pytest.raises(SettingError, match="holds other things"):

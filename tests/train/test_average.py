@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from residua.train.average import Average
-from residua.train.recipe import AveragePart
+from residua.train.recipe.tree import AveragePart
+from residua.train.update.average import Average
 from residua.zoo.create import create
 
 

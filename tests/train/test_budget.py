@@ -3,9 +3,9 @@
 import pytest
 
 from residua.base.errors import SettingError
-from residua.train import budget as module
-from residua.train.budget import Budget, read_minutes
-from residua.train.presets import from_scratch
+from residua.train.plan import budget as module
+from residua.train.plan.budget import Budget, read_minutes
+from residua.train.recipe.presets import from_scratch
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from residua.base.errors import CheckpointError
-from residua.train import checkpoint
-from residua.train.checkpoint import (
+from residua.train.storage import checkpoint
+from residua.train.storage.checkpoint import (
     list_checkpoints,
     read_checkpoint,
     read_newest,

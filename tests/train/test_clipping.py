@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from residua.train.clipping import clip_adaptively, clip_norm
+from residua.train.update.clipping import clip_adaptively, clip_norm
 from residua.zoo.create import create
 
 

@@ -9,9 +9,9 @@ from residua.base.errors import SettingError
 from residua.data.parts import open_parts
 from residua.data.settings import DataPart
 from residua.train.display import Display
-from residua.train.find_lr import suggest, try_rates
-from residua.train.presets import from_scratch
-from residua.train.recipe_file import change
+from residua.train.plan.find_lr import suggest, try_rates
+from residua.train.recipe.file import change
+from residua.train.recipe.presets import from_scratch
 from residua.train.run import train
 
 _TINY = {

@@ -10,8 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from residua.base.errors import SettingError
-from residua.train.losses import make_loss
-from residua.train.recipe import LossPart
+from residua.train.recipe.tree import LossPart
+from residua.train.update.losses import make_loss
 
 N, CLASSES = 16, 7
 GENERATOR = np.random.default_rng(0)

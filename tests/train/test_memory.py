@@ -10,13 +10,13 @@ from residua.bundle.schema import Preprocess
 from residua.data.folder import read_folder
 from residua.data.view import TrainingView
 from residua.evaluate.ranks import SINGLE
-from residua.train import fit_batch
-from residua.train.fit_batch import choose_micro_batch, halve_until_fit
-from residua.train.forecast import forecast
-from residua.train.precision import Precision
-from residua.train.presets import from_scratch
-from residua.train.shares import Shares
-from residua.train.trial import measure_activations, try_step
+from residua.train.plan import fit_batch
+from residua.train.plan.fit_batch import choose_micro_batch, halve_until_fit
+from residua.train.plan.forecast import forecast
+from residua.train.plan.trial import measure_activations, try_step
+from residua.train.recipe.presets import from_scratch
+from residua.train.update.precision import Precision
+from residua.train.update.shares import Shares
 from residua.zoo.create import create
 
 _CPU = Precision("fp32", torch.device("cpu"), "a test")

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from residua.base.errors import SettingError, UnknownNameError
-from residua.train.lamb import Lamb
-from residua.train.lion import Lion
-from residua.train.muon import Muon
-from residua.train.optimiser import make_groups, make_optimiser, set_rate
-from residua.train.recipe import OptimiserPart
+from residua.train.recipe.tree import OptimiserPart
+from residua.train.update.lamb import Lamb
+from residua.train.update.lion import Lion
+from residua.train.update.muon import Muon
+from residua.train.update.optimiser import make_groups, make_optimiser, set_rate
 from residua.zoo.create import create
 from residua.zoo.surgery import freeze, list_parts
 

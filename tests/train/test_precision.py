@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from residua.base.errors import SettingError
-from residua.train import precision
-from residua.train.precision import choose_device, choose_precision
+from residua.train.update import precision
+from residua.train.update.precision import choose_device, choose_precision
 
 _CPU = torch.device("cpu")
 

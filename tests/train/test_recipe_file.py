@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from residua.base.errors import SettingError, UnknownNameError
-from residua.train.recipe import Recipe
-from residua.train.recipe_book import describe, find_recipe, list_recipes
-from residua.train.recipe_file import change, list_keys, override, read_recipe_file, spell_recipe
+from residua.train.recipe.book import describe, find_recipe, list_recipes
+from residua.train.recipe.file import change, list_keys, override, read_recipe_file, spell_recipe
+from residua.train.recipe.tree import Recipe
 
 SMALLEST = "optimiser:\n  lr: 0.1\nloop:\n  epochs: 10\n"
 

@@ -9,8 +9,8 @@ import csv
 import pytest
 
 from recipe_facts import assert_no_augmentation_but, count_decayed, rates
-from residua.train.recipe_book import describe, find_recipe, list_recipes
-from residua.train.recipe_file import read_recipe_file, spell_recipe
+from residua.train.recipe.book import describe, find_recipe, list_recipes
+from residua.train.recipe.file import read_recipe_file, spell_recipe
 from residua.zoo.table import ROWS
 
 # name: top-1 in percent, trainable parameters

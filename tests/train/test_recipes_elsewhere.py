@@ -12,7 +12,7 @@ import torch
 
 from recipe_facts import assert_no_augmentation_but, count_decayed, rates
 from residua.data.augment import choose_size
-from residua.train.recipe_book import describe, find_recipe
+from residua.train.recipe.book import describe, find_recipe
 
 
 def torch_rates(peak, epochs, make):

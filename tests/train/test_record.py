@@ -2,7 +2,7 @@
 
 import json
 
-from residua.train.record import RunRecord
+from residua.train.storage.record import RunRecord
 
 
 def _read(path):

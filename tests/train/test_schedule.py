@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from residua.train.recipe import SchedulePart
-from residua.train.schedule import count_drops, rate_factor
+from residua.train.recipe.tree import SchedulePart
+from residua.train.update.schedule import count_drops, rate_factor
 
 
 def torch_curve(make, steps):

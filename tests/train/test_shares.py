@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from residua.base.errors import SettingError
 from residua.evaluate.ranks import Ranks
-from residua.train.shares import Shares
+from residua.train.update.shares import Shares
 
 
 @given(

@@ -8,8 +8,8 @@ from making import make_network
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Manifest, Preprocess, Provenance
 from residua.bundle.store import write_bundle
-from residua.train.presets import fine_tune, from_scratch
-from residua.train.recipe_file import change
+from residua.train.recipe.file import change
+from residua.train.recipe.presets import fine_tune, from_scratch
 from residua.train.start import start
 from residua.zoo.load import export_tensors
 from residua.zoo.load import make_network as build
@@ -131,3 +131,38 @@ def test_an_identity_projection_is_taken_out(tmp_path):
 def test_a_projection_that_does_something_stays(tmp_path):
     recipe = fine_tune(str(_parent(tmp_path / "parent.bundle").path), epochs=2)
     assert start(recipe, _CLASSES).network.row.first_projection
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("paddle", ("opencv", "bilinear", "paddle")),
+        ("timm", ("pillow", "bicubic", "torchvision")),
+        ("torchvision", ("pillow", "bilinear", "torchvision")),
+    ],
+)
+def test_a_recipe_says_whose_rules_resize_pictures(rules, expected):
+    recipe = change(from_scratch("ResNet18", epochs=1), {"evaluate.prepare": rules})
+    begun = start(recipe, Classes(names=("a", "b")))
+    for preprocess in (begun.preprocess, begun.deployed):
+        given = (preprocess.resampler, preprocess.interpolation, preprocess.rounding)
+        assert given == expected
+
+
+def test_the_bundle_may_be_tested_at_another_size():
+    recipe = change(
+        from_scratch("ResNet18", epochs=1), {"augment.image_size": 176, "evaluate.image_size": 224}
+    )
+    begun = start(recipe, Classes(names=("a", "b")))
+    assert (begun.preprocess.crop_size, begun.deployed.crop_size) == (176, 224)
+    assert begun.deployed.short_side == 256
+    short = change(recipe, {"evaluate.short_side": 232})
+    assert start(short, Classes(names=("a", "b"))).deployed.short_side == 232
+
+
+def test_frozen_parts_stay_as_they_were():
+    recipe = change(from_scratch("ResNet18", epochs=1), {"model.freeze": "stage2"})
+    network = start(recipe, Classes(names=("a", "b"))).network.train()
+    trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert all(name.startswith(("stages.2.", "stages.3.", "head.")) for name in trained)
+    assert not network.stages[1][0].conv0.norm.training

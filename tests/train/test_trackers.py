@@ -5,7 +5,7 @@ import builtins
 import pytest
 
 from residua.base.errors import MissingExtraError, SettingError
-from residua.train.trackers import make_trackers
+from residua.train.storage.trackers import make_trackers
 
 _SETTINGS = {"loop": {"epochs": 3}, "model": {"name": "ResNet18"}, "output": None}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from residua.base.errors import TrainingError
-from residua.train.reports import StepReport
-from residua.train.watch import Watch
+from residua.train.update.reports import StepReport
+from residua.train.update.watch import Watch
 
 
 def _report(loss, *, norm=1.0, waiting=0.0):

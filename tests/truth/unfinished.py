@@ -1,7 +1,7 @@
 """The command line, but a run that has ended keeps its checkpoints: for tests to compare."""
 
 from residua.cli.main import run
-from residua.train.run_folder import RunFolder
+from residua.train.storage.run_folder import RunFolder
 
 RunFolder.finish = lambda self, bundle: None
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from residua.bundle.schema import Preprocess
     from residua.data.settings import DataPart
     from residua.data.source import Source
-    from residua.train.recipe import Recipe
+    from residua.train.recipe.tree import Recipe
 
 ERRORS = 3  # exit code: done, but there are pictures that cannot be used, or worse
 
@@ -186,7 +186,7 @@ def show(
     from residua.data.parts import open_parts
     from residua.data.sheet import choose_format, encode_sheet
     from residua.data.show import draw_training
-    from residua.train.recipe_file import read_recipe_file
+    from residua.train.recipe.file import read_recipe_file
 
     choose_format(output)
     changes = [*_switch_on(augment or []), *(override or [])]

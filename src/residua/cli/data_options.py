@@ -16,7 +16,7 @@ def read_data_part(overrides: Sequence[str]) -> "DataPart":
 
     from residua.base.errors import SettingError, UnknownNameError
     from residua.data.settings import DataPart
-    from residua.train.recipe_text import read_value
+    from residua.train.recipe.text import read_value
 
     known = [f"data.{name}" for name in DataPart.model_fields]
     values = {}

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from residua.evaluate.run import Evaluation
     from residua.predict.results import Prediction
-    from residua.train.recipe import Recipe
+    from residua.train.recipe.tree import Recipe
 
 _SHOWN = 5  # predictions
 
@@ -63,7 +63,7 @@ def make_recipe(*, seed: int, epochs: int) -> "Recipe":
     The digits are 8x8, so larger crops cost more and show no more.
     """
     from residua.data.settings import AugmentPart, CropPart
-    from residua.train.recipe import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
+    from residua.train.recipe.tree import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
 
     return Recipe(
         model=ModelPart(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from residua.train.recipe import Recipe
+    from residua.train.recipe.tree import Recipe
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -44,7 +44,7 @@ def show_all(
 
     from residua.base.errors import UnknownNameError
     from residua.base.nearest import normalize
-    from residua.train.recipe_book import list_recipes
+    from residua.train.recipe.book import list_recipes
 
     names = [name for name in list_recipes() if normalize(pattern) in normalize(name)]
     if not names:
@@ -73,8 +73,8 @@ def show(
     """
     from json import dumps
 
-    from residua.train.recipe_book import read_head
-    from residua.train.recipe_file import locate_recipe, read_recipe_file, spell_recipe
+    from residua.train.recipe.book import read_head
+    from residua.train.recipe.file import locate_recipe, read_recipe_file, spell_recipe
 
     found = read_recipe_file(recipe, override or ())
     if json:
@@ -94,7 +94,7 @@ def check(recipe: Given, override: Changes = None) -> None:
 
     The exit code is 1 if it does not.
     """
-    from residua.train.recipe_file import read_recipe_file
+    from residua.train.recipe.file import read_recipe_file
 
     found = read_recipe_file(recipe, override or ())
     _refuse_unknown_network(found)
@@ -116,8 +116,8 @@ def schedule(
     """
     from json import dumps
 
-    from residua.train.recipe_file import read_recipe_file
-    from residua.train.schedule_plot import draw_rates, list_rates, save_plot
+    from residua.train.recipe.file import read_recipe_file
+    from residua.train.recipe.plot import draw_rates, list_rates, save_plot
 
     found = read_recipe_file(recipe, override or ())
     if output is not None:
@@ -134,7 +134,7 @@ def schedule(
 
 
 def _record(name: str) -> dict[str, Any]:
-    from residua.train.recipe_book import describe, find_recipe
+    from residua.train.recipe.book import describe, find_recipe
 
     recipe, description = find_recipe(name), describe(name)
     return {

@@ -7,9 +7,9 @@ import typer
 
 if TYPE_CHECKING:
     from residua.data.source import Parts
-    from residua.train.compose import Wishes
     from residua.train.display import Display
-    from residua.train.recipe import Recipe
+    from residua.train.recipe.compose import Wishes
+    from residua.train.recipe.tree import Recipe
     from residua.train.run import Trained
 
 Data = Annotated[
@@ -105,8 +105,8 @@ def train(
     An interrupted run (a crash, SIGTERM, Ctrl-C) goes on exactly with the same command. Several
     processes: torchrun --nproc-per-node N -m residua train DATA …
     """
-    from residua.train.budget import read_minutes
-    from residua.train.compose import Wishes
+    from residua.train.plan.budget import read_minutes
+    from residua.train.recipe.compose import Wishes
 
     flags = {
         "model.name": model or None, "model.pretrained": pretrained or None,
@@ -142,10 +142,10 @@ def run(
     from residua.base.errors import StoppedError
     from residua.data.parts import open_parts
     from residua.evaluate.ranks import joining
-    from residua.train.compose import compose_recipe, find_data_part
     from residua.train.display import Display
-    from residua.train.precision import choose_device
+    from residua.train.recipe.compose import compose_recipe, find_data_part
     from residua.train.run import train as run_training
+    from residua.train.update.precision import choose_device
 
     with joining(device) as ranks:
         display = Display(quiet=not ranks.first)
@@ -179,7 +179,7 @@ def show_rates(
     """Try learning rates, and print the curve and the suggestion."""
     from json import dumps
 
-    from residua.train.find_lr import try_rates
+    from residua.train.plan.find_lr import try_rates
 
     found = try_rates(recipe, parts, device=device, display=display)
     if json:

@@ -63,7 +63,7 @@ def write_check_sheet(checkup: Checkup, path: Path) -> int:
     check_sheet_name(path)
     sections = list(_collect_sections(checkup))
     if path.suffix.lower() in _PAGES:
-        write_atomic(path, _render_page(checkup, sections).encode())
+        write_atomic(path, _render_page(checkup, sections).encode(errors="replace"))
         return len(sections)
     sheets = [
         draw_sheet(

@@ -2,8 +2,7 @@
 
 Near duplicates are found by multi-index hashing (Norouzi, Punjani and Fleet 2012, arXiv 1307.2982):
 a hash of 64 bits is cut into four blocks of 16. Of two hashes that differ in at most d bits, some
-block differs in at most d // 4. So only pictures whose block lies that near are compared, a few
-hundred for each of 100,000 instead of all of them:
+block differs in at most d // 4. So only pictures of which a block lies that near are compared:
 
     hash  a1f0 33c7 90e2 5b18        tables, one a block:  a1f0 → [4, 77]   33c7 → [4]   …
     looked up under each block, and under each block with up to d // 4 bits turned over

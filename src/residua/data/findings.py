@@ -88,7 +88,8 @@ def render(checkup: Checkup) -> str:
     counts = [(checkup.count(severity), severity) for severity in SEVERITIES]
     found = [f"{count} {word if count == 1 else word + 's'}" for count, word in counts if count]
     lines.append(f"{', '.join(found)}." if found else "Nothing was found that needs a look.")
-    return "\n".join(lines)
+    # A name that is no UTF-8 has escapes in it, which no terminal takes.
+    return "\n".join(lines).encode(errors="replace").decode()
 
 
 def as_record(checkup: Checkup) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 from residua.base.errors import ImageError
 from residua.base.machine import usable_cores
 
-# A thread takes this many pictures at once: enough to make hand-over cheap, few enough to share.
-_PIECE = 8
-
 Fill = Callable[[int, NDArray[np.uint8]], None]
 
 
@@ -61,14 +58,15 @@ def batches(
     rows = max((len(piece) for piece in pieces), default=0)
     buffers = [np.empty((rows, *shape), dtype=np.uint8) for _ in range(ahead + 1)]
     waiting: deque[list[Future[list[Failure]]]] = deque()
-    pool = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="residua-load")
+    threads = threads or usable_cores()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="residua-load")
     try:
         following = start
         for number in range(start, len(pieces)):
             # Whoever asks for this batch has done with the one before: its buffer is free.
             while following < min(number + ahead + 1, len(pieces)):
                 buffer = buffers[following % len(buffers)]
-                waiting.append(_submit(pool, fill, pieces[following], buffer))
+                waiting.append(_submit(pool, threads, fill, pieces[following], buffer))
                 following += 1
             failures = [failure for job in waiting.popleft() for failure in job.result()]
             yield _assemble(pieces[number], buffers[number % len(buffers)], failures)
@@ -82,23 +80,28 @@ def cut(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
 
 
 def _submit(
-    pool: ThreadPoolExecutor, fill: Fill, indices: NDArray[np.int64], buffer: NDArray[np.uint8]
+    pool: ThreadPoolExecutor,
+    threads: int,
+    fill: Fill,
+    indices: NDArray[np.int64],
+    buffer: NDArray[np.uint8],
 ) -> list[Future[list[Failure]]]:
-    rows = buffer[: len(indices)]
-    return [
-        pool.submit(_fill_piece, fill, indices[at : at + _PIECE], rows[at : at + _PIECE])
-        for at in range(0, len(indices), _PIECE)
-    ]
+    """Let all threads take pictures, one at a time, until the batch is filled."""
+    rows = deque(zip(indices.tolist(), buffer, strict=False))
+    return [pool.submit(_fill_rows, fill, rows) for _ in range(min(threads, len(rows)))]
 
 
-def _fill_piece(fill: Fill, indices: NDArray[np.int64], rows: NDArray[np.uint8]) -> list[Failure]:
+def _fill_rows(fill: Fill, rows: deque[tuple[int, NDArray[np.uint8]]]) -> list[Failure]:
     failures = []
-    for index, row in zip(indices, rows, strict=True):
+    while True:
         try:
-            fill(int(index), row)
+            index, row = rows.popleft()
+        except IndexError:
+            return failures
+        try:
+            fill(index, row)
         except (ImageError, OSError) as error:
-            failures.append(describe_failure(int(index), error))
-    return failures
+            failures.append(describe_failure(index, error))
 
 
 def describe_failure(index: int, error: ImageError | OSError) -> Failure:

@@ -65,11 +65,12 @@ def render_pack(record: PackRecord, gain: Gain | None) -> str:
         before = sum(shard.bytes_before for shard in part.shards)
         after = sum(shard.bytes for shard in part.shards)
         lines.append(
-            f"{label}: {pictures} pictures in {len(part.shards)} shards, {copied} of them as they "
-            f"were; {spell_bytes(before)} before, {spell_bytes(after)} now"
+            f"{label}: {pictures} pictures in {len(part.shards)} "
+            f"{'shard' if len(part.shards) == 1 else 'shards'}, {copied} of them as they were; "
+            f"{spell_bytes(before)} before, {spell_bytes(after)} now"
         )
         if part.failures:
-            lines.append(f"  {len(part.failures)} pictures were left out:")
+            lines.append(f"  left out, since they cannot be used: {len(part.failures)}")
             lines += [f"    {failure.error}" for failure in part.failures[:5]]
         if len(part.failures) > 5:
             lines.append(f"    … and {len(part.failures) - 5} more (pack.json has all)")
@@ -78,7 +79,7 @@ def render_pack(record: PackRecord, gain: Gain | None) -> str:
             f"A training crop takes {gain.after:.2f} ms in one thread, {gain.before:.2f} ms "
             f"before (measured on {gain.pictures} pictures, read from memory)."
         )
-    return "\n".join(lines)
+    return "\n".join(lines).encode(errors="replace").decode()  # names that are no UTF-8
 
 
 def _key_of(name: str, shard: str) -> str:

@@ -70,7 +70,9 @@ class Source:
     def listing_sha256(self) -> str:
         """Return the fingerprint of names and labels: it knows a data set again, not its pixels."""
         lines = sorted(f"{self.spell_label(i)}\t{name}" for i, name in enumerate(self.names))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        # Names that are no UTF-8 come from the system as escapes.
+        listing = "\n".join(lines).encode(errors="surrogateescape")
+        return hashlib.sha256(listing).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

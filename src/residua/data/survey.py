@@ -1,6 +1,6 @@
 """A survey of a source: every picture looked at once, and what was seen kept in arrays.
 
-It takes about 450 bytes a picture, most of them the thumbnail; no pixels are kept.
+It takes about 330 bytes a picture, most of them the thumbnail; no pixels are kept.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """What a report is about: a bundle, and the folder of the run that made it where that is at hand.
 
-flowers.run/metrics.jsonl   the run line by line (train/record.py)
+flowers.run/metrics.jsonl   the run line by line (train/storage/record.py)
 flowers.run/recipe.yaml     its recipe
 flowers.run/run.json        whether it has ended, and the name of its bundle
 flowers.bundle/             what came of it, beside it
@@ -14,7 +14,7 @@ from typing import Any
 
 from residua.base.errors import DataError, SettingError
 from residua.bundle.store import Bundle, is_bundle
-from residua.train.run_folder import RunFolder
+from residua.train.storage.run_folder import RunFolder
 from residua.zoo.weights.resolve import open_bundle
 
 _METRICS = "metrics.jsonl"

@@ -1,1 +1,1 @@
-"""From a recipe and labelled pictures to a bundle: start, loop, loss, optimiser, schedule."""
+"""From a recipe and labelled pictures to a bundle: ``run`` sets up, ``loop`` trains."""

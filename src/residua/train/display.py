@@ -4,7 +4,7 @@ import sys
 import time
 
 from residua.base.clock import spell_seconds
-from residua.train.reports import EpochReport, StepReport
+from residua.train.update.reports import EpochReport, StepReport
 
 
 class Display:

@@ -19,19 +19,19 @@ from residua.bundle.schema import Metrics
 from residua.data.loader import batches
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
-from residua.train.clipping import clip_adaptively, clip_norm
 from residua.train.display import Display
-from residua.train.feed import Feed
-from residua.train.keeper import Keeper
-from residua.train.optimiser import set_rate
-from residua.train.recipe import OptimiserPart, Recipe
-from residua.train.record import RunRecord
-from residua.train.reports import EpochReport, StepReport
-from residua.train.schedule import count_drops, rate_factor
-from residua.train.state import Best, TrainingState
-from residua.train.step import Computation, run_backward
+from residua.train.recipe.tree import OptimiserPart, Recipe
 from residua.train.stop import StopRequest, listening
-from residua.train.watch import Watch
+from residua.train.storage.keeper import Keeper
+from residua.train.storage.record import RunRecord
+from residua.train.storage.state import Best, TrainingState
+from residua.train.update.clipping import clip_adaptively, clip_norm
+from residua.train.update.feed import Feed
+from residua.train.update.optimiser import set_rate
+from residua.train.update.reports import EpochReport, StepReport
+from residua.train.update.schedule import count_drops, rate_factor
+from residua.train.update.step import Computation, run_backward
+from residua.train.update.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

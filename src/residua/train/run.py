@@ -15,23 +15,23 @@ from residua.data.view import TrainingView
 from residua.evaluate.ranks import SINGLE, Ranks
 from residua.evaluate.run import Evaluation
 from residua.evaluate.validation import Validation
-from residua.train.budget import Budget
 from residua.train.display import Display
-from residua.train.keeper import Keeper
 from residua.train.loop import Surroundings, fit
-from residua.train.manifest import describe_bundle, describe_failures, refuse_infinite
-from residua.train.plan import plan_run
-from residua.train.precision import Precision, choose_device, choose_precision
-from residua.train.recipe import Recipe
-from residua.train.record import RunRecord
-from residua.train.reports import EpochReport
-from residua.train.resume import Resumed, open_run
-from residua.train.run_folder import Identity, RunFolder
+from residua.train.plan.budget import Budget
+from residua.train.plan.choose import plan_run
+from residua.train.recipe.tree import Recipe
 from residua.train.setup import make_computation, make_state
 from residua.train.start import Start, start
-from residua.train.state import TrainingState
 from residua.train.stop import StopRequest
-from residua.train.trackers import make_trackers
+from residua.train.storage.keeper import Keeper
+from residua.train.storage.manifest import describe_bundle, describe_failures, refuse_infinite
+from residua.train.storage.record import RunRecord
+from residua.train.storage.resume import Resumed, open_run
+from residua.train.storage.run_folder import Identity, RunFolder
+from residua.train.storage.state import TrainingState
+from residua.train.storage.trackers import make_trackers
+from residua.train.update.precision import Precision, choose_device, choose_precision
+from residua.train.update.reports import EpochReport
 from residua.zoo.load import export_tensors, load_tensors
 
 

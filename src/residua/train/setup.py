@@ -5,17 +5,17 @@ import torch
 from residua.bundle.schema import Preprocess
 from residua.data.source import Source
 from residua.pixels.graph import Normalize
-from residua.train.average import Average
-from residua.train.checkpoint import Checkpoint
-from residua.train.keeper import take_up
-from residua.train.losses import make_loss
-from residua.train.meter import Meter
-from residua.train.optimiser import make_optimiser
-from residua.train.precision import Precision
-from residua.train.recipe import Recipe
-from residua.train.shares import Shares
-from residua.train.state import TrainingState
-from residua.train.step import Computation, prepare_forward
+from residua.train.recipe.tree import Recipe
+from residua.train.storage.checkpoint import Checkpoint
+from residua.train.storage.keeper import take_up
+from residua.train.storage.state import TrainingState
+from residua.train.update.average import Average
+from residua.train.update.losses import make_loss
+from residua.train.update.meter import Meter
+from residua.train.update.optimiser import make_optimiser
+from residua.train.update.precision import Precision
+from residua.train.update.shares import Shares
+from residua.train.update.step import Computation, prepare_forward
 from residua.zoo.resnet import ResNet
 from residua.zoo.sync_norm import synchronise_norms
 

@@ -9,7 +9,7 @@ import torch
 from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Architecture, Classes, Preprocess
-from residua.train.recipe import EvaluatePart, Recipe
+from residua.train.recipe.tree import EvaluatePart, Recipe
 from residua.zoo.create import create
 from residua.zoo.load import make_network
 from residua.zoo.resnet import ResNet

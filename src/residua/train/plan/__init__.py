@@ -1,0 +1,1 @@
+"""Before the first update: what fits the memory, how long it takes, which learning rate."""

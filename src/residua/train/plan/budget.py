@@ -1,0 +1,57 @@
+"""A time budget: as many epochs as fit are planned, and none is begun that would not."""
+
+import time
+
+from residua.base.errors import SettingError
+from residua.train.recipe.file import change
+from residua.train.recipe.tree import Recipe
+
+_PLANNED = 0.9  # of the budget: speed varies, and the bundle has to be written
+_UNITS = {"s": 1 / 60, "sec": 1 / 60, "min": 1.0, "m": 1.0, "h": 60.0, "d": 1440.0}
+
+
+class Budget:
+    """Counts the minutes of a run from now on; 0 is no limit."""
+
+    def __init__(self, minutes: float) -> None:
+        """The clock starts."""
+        self.minutes = minutes
+        self._started = time.monotonic()
+        self._epochs_ended: list[float] = []
+
+    def plan(self, recipe: Recipe, seconds_per_epoch: float) -> Recipe:
+        """Return ``recipe`` with as many epochs as the budget allows, one at least."""
+        if not self.minutes:
+            return recipe
+        fitting = int(self.minutes * 60 * _PLANNED / max(seconds_per_epoch, 1e-9))
+        epochs = max(1, min(recipe.loop.epochs, fitting))
+        warmup = min(recipe.schedule.warmup_epochs, epochs / 10)
+        if epochs == recipe.loop.epochs:
+            return recipe
+        return change(recipe, {"loop.epochs": epochs, "schedule.warmup_epochs": warmup})
+
+    def is_spent(self) -> bool:
+        """Tell, after an epoch, whether another as long as the longest would not end in time."""
+        if not self.minutes:
+            return False
+        now = time.monotonic()
+        before = self._epochs_ended[-1] if self._epochs_ended else self._started
+        self._epochs_ended.append(now)
+        return now + (now - before) > self._started + self.minutes * 60
+
+
+def read_minutes(text: str) -> float | None:
+    """Return the minutes of "20min", "90s", "1.5h" or plain "20"; None of an empty text."""
+    if not text.strip():
+        return None
+    digits = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text.strip()[len(digits) :].strip() or "min"
+    try:
+        minutes = float(digits) * _UNITS[unit]
+    except (ValueError, KeyError):
+        minutes = -1.0
+    if minutes <= 0:
+        raise SettingError(
+            f"{text!r} is no length of time.", next_step="Write it as 20min, 90s or 1.5h."
+        )
+    return minutes

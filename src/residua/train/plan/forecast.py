@@ -1,0 +1,103 @@
+"""What a run will take of time and memory, measured on a copy before it starts."""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from residua.base.clock import spell_seconds
+from residua.data.loader import batches, cut
+from residua.data.view import TrainingView
+from residua.train.plan.trial import measure_activations, try_step
+from residua.train.recipe.tree import Recipe
+from residua.train.update.precision import Precision
+from residua.train.update.shares import Shares
+from residua.zoo.resnet import ResNet
+
+_ROWS = 16  # pictures of the trial step
+_PICTURES = 64  # read to see how fast pictures come
+# float32 copies of the weights: themselves and their gradients, and what the optimiser keeps.
+_COPIES = {"sgd": 3, "adamw": 4, "lamb": 4, "lion": 3, "muon": 4}
+_FORWARD = 1 / 3  # of a step's work is the forward pass, which is all that validation does
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``computing`` and ``loading`` are pictures a second of this process; memory in bytes."""
+
+    epochs: int
+    steps: int
+    computing: float
+    loading: float
+    seconds_per_epoch: float
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        """The time of all epochs."""
+        return self.epochs * self.seconds_per_epoch
+
+    def shorten(self, epochs: int) -> "Forecast":
+        """Return the forecast of a run of ``epochs``."""
+        return replace(self, epochs=epochs)
+
+    def spell(self) -> str:
+        """Return the forecast in a sentence."""
+        return (
+            f"Forecast: {self.epochs} epochs of {self.steps} updates in about "
+            f"{spell_seconds(self.seconds)} (the network takes {self.computing:.0f} pictures a "
+            f"second, {self.loading:.0f} can be read), and about {self.memory / 1e9:.1f} GB of "
+            "memory."
+        )
+
+
+def forecast(
+    network: ResNet,
+    precision: Precision,
+    view: TrainingView,
+    recipe: Recipe,
+    shares: Shares,
+    *,
+    validation: int,
+) -> Forecast:
+    """Measure a step and the reading of some pictures; ``validation`` pictures follow an epoch."""
+    rows = min(_ROWS, shares.micro_batches[0].stop)
+    size = view.shape[0]
+    trial = try_step(network, precision, size, max(2, rows))
+    computing = max(2, rows) / trial.seconds
+    loading = _measure_loading(view)
+    # A processor does both by turns, a GPU computes while the processor reads.
+    rate = (
+        min(computing, loading)
+        if precision.device.type == "cuda"
+        else 1 / (1 / computing + 1 / loading)
+    )
+    world = shares.ranks.world
+    trained = shares.steps * shares.batch / (rate * world)
+    validated = validation * _FORWARD / (computing * world) / recipe.evaluate.every
+    each = measure_activations(network, precision, size)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    copies = _COPIES[recipe.optimiser.name] + (recipe.average.kind != "none")
+    micro = max(piece.stop - piece.start for piece in shares.micro_batches)
+    buffers = 3 * (shares.rows.stop - shares.rows.start) * size * size * network.row.input_channels
+    return Forecast(
+        epochs=recipe.loop.epochs,
+        steps=shares.steps,
+        computing=computing * world,
+        loading=loading * world,
+        seconds_per_epoch=trained + validated,
+        memory=4 * parameters * copies + each * micro + buffers,
+    )
+
+
+def _measure_loading(view: TrainingView) -> float:
+    """Return the pictures a second that threads read and crop, of the first epoch."""
+    count = min(_PICTURES, len(view.source))
+    places = np.linspace(0, len(view.source) - 1, count).astype(np.int64) * view.repeats
+    started = time.perf_counter()
+    with closing(batches(partial(view.fill, 0), cut(places, 16), shape=view.shape)) as loading:
+        for _ in loading:
+            pass
+    return count / max(time.perf_counter() - started, 1e-9)

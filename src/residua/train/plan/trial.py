@@ -1,0 +1,89 @@
+"""Trying out a training step on a copy of the network: what it takes of time and memory.
+
+The network that will be trained is never touched: not its weights, statistics or gradients.
+"""
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, autograd, nn
+from torch.nn import functional
+
+from residua.train.update.precision import Precision
+from residua.zoo.resnet import ResNet
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Seconds of a step on ``rows`` pictures."""
+
+    rows: int
+    seconds: float
+
+
+def measure_activations(network: ResNet, precision: Precision, size: int) -> int:
+    """Return the bytes that the forward pass of one picture of ``size`` pixels keeps for backward.
+
+    Two pictures are run and every tensor that autograd saves is counted once, weights apart.
+    """
+    trained = _copy(network, precision)
+    owned = {tensor.data_ptr() for tensor in (*trained.parameters(), *trained.buffers())}
+    seen: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in owned:
+            seen[tensor.data_ptr()] = max(seen.get(tensor.data_ptr(), 0), tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = _forward(trained, precision, _pictures(network, precision, size, 2))
+    total = sum(seen.values()) // 2
+    del loss
+    return total
+
+
+def try_step(
+    network: ResNet, precision: Precision, size: int, rows: int, *, repeats: int = 1
+) -> Trial:
+    """Run forward and backward on ``rows`` pictures; the first of ``repeats`` + 1 is not timed.
+
+    Raises torch.OutOfMemoryError where the memory of a GPU does not suffice.
+    """
+    trained = _copy(network, precision)
+    pictures = _pictures(network, precision, size, rows)
+    started = 0.0
+    for number in range(repeats + 1):
+        if number == 1:
+            _synchronise(precision.device)
+            started = time.perf_counter()
+        autograd.backward(_forward(trained, precision, pictures))
+        trained.zero_grad(set_to_none=True)
+    _synchronise(precision.device)
+    return Trial(rows, (time.perf_counter() - started) / max(1, repeats) if repeats else 0.0)
+
+
+def _copy(network: ResNet, precision: Precision) -> ResNet:
+    trained = copy.deepcopy(network).to(precision.device).train()
+    nn.utils.convert_conv2d_weight_memory_format(trained, torch.channels_last)
+    return trained
+
+
+def _pictures(network: ResNet, precision: Precision, size: int, rows: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (rows, network.row.input_channels, size, size)
+    pictures = torch.randn(shape, generator=generator).to(precision.device)
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _forward(network: ResNet, precision: Precision, pictures: Tensor) -> Tensor:
+    with precision.computing():
+        logits: Tensor = network(pictures)
+    targets = torch.zeros(len(pictures), dtype=torch.int64, device=pictures.device)
+    return functional.cross_entropy(logits.float(), targets)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

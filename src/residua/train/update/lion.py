@@ -1,0 +1,49 @@
+"""Lion: every weight moves by the learning rate, along the sign of a momentum."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from residua.train.update.moments import list_gradients
+
+
+class Lion(Optimizer):
+    """Lion (arXiv 2302.06675, algorithm 2), with decoupled weight decay.
+
+    The paper advises a rate 3 to 10 times smaller than AdamW's and a decay as many times larger
+    (section 5), and betas of 0.9 and 0.99.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ) -> None:
+        """``betas`` are the shares of the past in the step and in the momentum."""
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Update the parameters; return what ``closure``, run first, gives."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            parameters, gradients = list_gradients(group)
+            if not parameters:
+                continue
+            for parameter in parameters:
+                if not self.state[parameter]:
+                    self.state[parameter]["exp_avg"] = torch.zeros_like(parameter)
+            momenta = [self.state[parameter]["exp_avg"] for parameter in parameters]
+            step_share, momentum_share = group["betas"]
+            updates = torch._foreach_lerp(momenta, gradients, 1 - step_share)  # noqa: SLF001
+            torch._foreach_sign_(updates)
+            torch._foreach_lerp_(momenta, gradients, 1 - momentum_share)
+            if group["weight_decay"]:
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+        return loss

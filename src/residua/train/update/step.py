@@ -1,0 +1,148 @@
+"""One update, without a wait for the device: rows in, gradients of the whole batch out.
+
+The loss of an update is the mean over the rows of all processes and micro-batches. Each adds the
+sum of its own rows, divided by the rows of the whole batch; so how the batch is shared out changes
+nothing but the rounding (and what normalisations see, unless they are synchronised).
+"""
+
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, autograd, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from residua.data.draws import Purpose, bits
+from residua.data.erase import erase
+from residua.data.mix import mix, one_hot
+from residua.data.settings import AugmentPart
+from residua.train.recipe.tree import PrecisionPart
+from residua.train.update.losses import RowLoss
+from residua.train.update.precision import Precision
+from residua.train.update.shares import Shares
+from residua.zoo.resnet import ResNet
+from residua.zoo.surgery import list_drop_paths, set_drop_draws
+
+Forward = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """What an update computes with; none of it changes during a run."""
+
+    network: ResNet
+    forward: nn.Module | Forward
+    normalize: nn.Module
+    loss: RowLoss
+    precision: Precision
+    scaler: torch.amp.GradScaler
+    augment: AugmentPart
+    shares: Shares
+    seed: int
+
+    def without_exchange(self) -> AbstractContextManager[object]:
+        """Return the context in which a backward pass keeps its gradients to itself."""
+        if isinstance(self.forward, DistributedDataParallel):
+            return self.forward.no_sync()
+        return nullcontext()
+
+
+def prepare_forward(
+    network: ResNet, part: PrecisionPart, precision: Precision, shares: Shares
+) -> nn.Module:
+    """Return ``network`` as an update calls it: on its device, compiled, exchanging gradients."""
+    network.to(precision.device)
+    if part.channels_last:
+        convert_conv2d_weight_memory_format(network, torch.channels_last)
+    module: nn.Module = network
+    if shares.ranks.world > 1:
+        module = _exchange_gradients(network, precision.device)
+    if part.compile:
+        module.compile()
+    return module
+
+
+def _exchange_gradients(network: ResNet, device: torch.device) -> nn.Module:
+    """Return ``network`` with the mean of all processes' gradients; statistics stay their own."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    # torch 2.13 renamed the option.
+    keep = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {keep: False, "gradient_as_bucket_view": True}
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(network, device_ids=devices, **options)
+
+
+def run_backward(
+    computation: Computation,
+    images: Tensor,
+    targets: Tensor,
+    tickets: NDArray[np.int64],
+    *,
+    epoch: int,
+    step: int,
+) -> Tensor:
+    """Add the gradients of an update; return the sum of the losses of this process's rows.
+
+    ``images`` (uint8 [N, H, W, C]), ``targets`` (int64 [N] or float [N, classes]) and ``tickets``
+    (int64 [N]) are the rows of this process.
+    """
+    shares = computation.shares
+    pieces = shares.micro_batches
+    total = torch.zeros((), device=images.device)
+    for number, rows in enumerate(pieces):
+        last = number + 1 == len(pieces)
+        with nullcontext() if last else computation.without_exchange():
+            losses = _lose(
+                computation, images[rows], targets[rows], tickets[rows],
+                epoch=epoch, step=step, first_row=shares.rows.start + rows.start,
+            )  # fmt: skip
+            # The exchange of gradients takes the mean over the processes; a sum is wanted.
+            part = losses.sum() * (shares.ranks.world / shares.batch)
+            autograd.backward(computation.scaler.scale(part))
+        total += losses.detach().sum()
+    return total
+
+
+def _lose(
+    computation: Computation,
+    images: Tensor,
+    targets: Tensor,
+    tickets: NDArray[np.int64],
+    *,
+    epoch: int,
+    step: int,
+    first_row: int,
+) -> Tensor:
+    """Return the loss of each row of a micro-batch: float32 [N]."""
+    augment, seed = computation.augment, computation.seed
+    pictures = computation.normalize(images)  # [N, C, H, W]
+    if augment.erase.kind != "none":
+        pictures = erase(pictures, augment.erase, seed=seed, epoch=epoch, tickets=tickets)
+    if augment.mix.mixup or augment.mix.cutmix:
+        if targets.ndim == 1:
+            targets = one_hot(targets, computation.network.row.num_classes)
+        pictures, targets = mix(pictures, targets, augment.mix, seed=seed, epoch=epoch, step=step)
+    if computation.network.row.drop_path:
+        _draw_drops(computation.network, seed, epoch, step, first_row, len(images))
+    with computation.precision.computing():
+        logits: Tensor = computation.forward(pictures)
+    return computation.loss(logits, targets)
+
+
+def _draw_drops(
+    network: ResNet, seed: int, epoch: int, step: int, first_row: int, rows: int
+) -> None:
+    """Give every drop path its numbers for the rows, whoever computes them."""
+    count = len(list_drop_paths(network))
+    # A row's key holds its update too: no batch has 2^32 rows.
+    places = (np.int64(step) << 32) + np.arange(first_row, first_row + rows, dtype=np.int64)
+    words = bits(Purpose.DROP_PATH, seed=seed, epoch=epoch, indices=places, count=count)
+    numbers = (words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+    device = next(network.parameters()).device
+    set_drop_draws(network, torch.from_numpy(numbers.T.copy()).to(device, non_blocking=True))
