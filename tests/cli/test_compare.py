@@ -12,7 +12,7 @@ from residua.base.errors import DataError
 from residua.bundle.schema import Classes, Preprocess
 from residua.bundle.store import write_bundle
 from residua.cli.main import app
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.predict.classifier import Classifier
 
 NAMES = ("disc", "frame", "stripe")

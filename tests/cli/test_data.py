@@ -10,8 +10,8 @@ from data.scenes import draw_scene, encode, write_files
 from residua.base.errors import SettingError, UnknownNameError
 from residua.cli.data import _read_size
 from residua.cli.main import app
-from residua.data.open import open_source
-from residua.data.parts import open_parts
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import open_parts
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from data.shapes import write_shapes
 from residua.base.errors import DataError, SettingError, UnknownNameError
 from residua.cli.data_split import split
-from residua.data.open import open_source
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import open_parts
 from residua.data.split import split as divide
 
 _APP = typer.Typer()

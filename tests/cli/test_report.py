@@ -14,7 +14,7 @@ from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Preprocess
 from residua.bundle.store import write_bundle
 from residua.cli.main import app
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.predict.classifier import Classifier
 from residua.report.collect import Choices, collect
 from residua.report.history import Subject

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from data.scenes import draw_scene, encode, write_files
-from residua.data.check import check, open_for_check
-from residua.data.check_sheet import write_check_sheet
-from residua.data.findings import as_record, render
+from residua.data.doctor.check import check, open_for_check
+from residua.data.doctor.findings import as_record, render
+from residua.data.doctor.findings_sheet import write_check_sheet
 from residua.data.settings import DataPart
 
 

@@ -6,7 +6,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from residua.data.crop import Box, choose_box, choose_fitting_box, draw_box, draw_flip
+from residua.data.augment.crop import Box, choose_box, choose_fitting_box, draw_box, draw_flip
 from residua.data.settings import CropPart
 
 

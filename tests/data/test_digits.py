@@ -8,8 +8,8 @@ from PIL import Image
 
 from residua.base.errors import MissingExtraError, SettingError
 from residua.data.digits import write_digits
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.parts import open_parts
 
 
 def test_every_digit_is_written_once(tmp_path):

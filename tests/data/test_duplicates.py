@@ -8,8 +8,8 @@ import scipy.fft
 from PIL import Image
 
 from data.scenes import draw_scene, encode
-from residua.data.duplicates import Collector, find_close_hashes, find_near, group_equal
-from residua.data.likeness import correlate, hash_picture, is_blank, make_thumb
+from residua.data.doctor.duplicates import Collector, find_close_hashes, find_near, group_equal
+from residua.data.doctor.likeness import correlate, hash_picture, is_blank, make_thumb
 from residua.pixels.decode import decode
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from residua.data.augment.erase import erase, make_noise
 from residua.data.draws import scramble
-from residua.data.erase import erase, make_noise
 from residua.data.settings import ErasePart
 
 _KINDS = [

@@ -8,9 +8,9 @@ import pytest
 from data.shapes import write_shapes
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.folder import read_folder
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.folder import read_folder
+from residua.data.sources.parts import open_parts
 
 
 def _touch(root, *names):

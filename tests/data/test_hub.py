@@ -6,10 +6,10 @@ import pytest
 
 from residua.base.errors import DataError, MissingExtraError, UnknownNameError
 from residua.bundle.schema import Classes
-from residua.data.hub import is_hub
-from residua.data.open import open_source
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.hub import is_hub
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import open_parts
 
 
 @pytest.fixture

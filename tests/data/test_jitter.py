@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from residua.data import jitter as module
+from residua.data.augment import jitter as module
+from residua.data.augment.jitter import jitter
 from residua.data.draws import Purpose, stream
-from residua.data.jitter import jitter
 from residua.data.settings import JitterPart
 
 _PICTURE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)

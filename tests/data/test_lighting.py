@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from residua.data.augment.lighting import EIGENVALUES, EIGENVECTORS, light
 from residua.data.draws import Purpose, stream
-from residua.data.lighting import EIGENVALUES, EIGENVECTORS, light
 
 
 def _numbers(ticket):

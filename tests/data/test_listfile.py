@@ -4,9 +4,9 @@ import pytest
 
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.listfile import read_list
-from residua.data.open import open_source
 from residua.data.settings import DataPart
+from residua.data.sources.listfile import read_list
+from residua.data.sources.open import open_source
 
 
 def _write(folder, *lines, name="list.txt", files=()):

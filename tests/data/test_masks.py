@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from residua.data.masks import (
+from residua.data.augment.masks import (
     Grid,
     count_numbers,
     cover_boxes,

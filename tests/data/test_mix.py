@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from residua.data.mix import draw_mixture, mix, one_hot
+from residua.data.augment.mix import draw_mixture, mix, one_hot
 from residua.data.settings import MixPart
 
 _KEYS = {"seed": 0, "epoch": 1}

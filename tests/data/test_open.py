@@ -6,11 +6,11 @@ import pytest
 from data.shapes import write_shapes
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.folder import read_folder
-from residua.data.labels import Cells, Known, collect, label
-from residua.data.open import kind_of, open_source
-from residua.data.place import is_pattern
 from residua.data.settings import DataPart
+from residua.data.sources.folder import read_folder
+from residua.data.sources.labels import Cells, Known, collect, label
+from residua.data.sources.open import kind_of, open_source
+from residua.data.sources.place import is_pattern
 
 
 def _touch(root, *names):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from residua.data import operations
-from residua.data.operations import Ground, operate
+from residua.data.augment import operations
+from residua.data.augment.operations import Ground, operate
 
 _GROUND = Ground("bilinear", (7, 80, 200))
 _ALL = (

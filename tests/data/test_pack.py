@@ -16,13 +16,13 @@ from PIL import Image
 from data.scenes import draw_scene, encode, write_files
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.open import open_source
-from residua.data.pack import make_keys, pack
-from residua.data.pack_gain import measure_gain, render_pack
-from residua.data.pack_record import PackSettings
-from residua.data.parts import open_parts
+from residua.data.packing.gain import measure_gain, render_pack
+from residua.data.packing.pack import make_keys, pack
+from residua.data.packing.record import PackSettings
 from residua.data.settings import DataPart
 from residua.data.source import Source
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import open_parts
 
 
 def _scenes(count, *, first=0, width=160, height=120):
@@ -173,9 +173,9 @@ def test_threads_change_no_byte(tmp_path, threads):
 _PROGRAM = """
 import sys
 from pathlib import Path
-from residua.data.open import open_source
-from residua.data.pack import pack
-from residua.data.pack_record import PackSettings
+from residua.data.sources.open import open_source
+from residua.data.packing.pack import pack
+from residua.data.packing.record import PackSettings
 pack({"train": open_source(sys.argv[1])}, Path(sys.argv[2]),
      PackSettings(short_side=60, shard_size=40_000), threads=2)
 """

@@ -5,10 +5,10 @@ import pytest
 from data.shapes import SHAPES, write_shapes
 from data.test_shards import _pairs, _shard
 from residua.base.errors import DataError
-from residua.data.folder import read_folder
-from residua.data.open import open_source
-from residua.data.parts import find_parts, open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.folder import read_folder
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import find_parts, open_parts
 from residua.data.split import split
 
 

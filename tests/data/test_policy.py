@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from residua.data import policy
-from residua.data.autoaugment import TABLES
+from residua.data.augment import policy
+from residua.data.augment.autoaugment import TABLES
+from residua.data.augment.policy import apply_policy
+from residua.data.augment.scales import AUGMIX, PADDLE, TIMM, TORCHVISION, TRIVIAL
 from residua.data.draws import Purpose, stream
-from residua.data.policy import apply_policy
-from residua.data.scales import AUGMIX, PADDLE, TIMM, TORCHVISION, TRIVIAL
 from residua.data.settings import PolicyPart
 
 _PICTURE = np.random.default_rng(0).integers(0, 256, (40, 32, 3), dtype=np.uint8)

@@ -9,9 +9,9 @@ import pytest
 
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.open import open_source
 from residua.data.settings import DataPart
-from residua.data.tar import list_members, read_at
+from residua.data.sources.open import open_source
+from residua.data.sources.tar import list_members, read_at
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.scenes import draw_scene
 from residua.base.errors import SettingError
-from residua.data.sheet import Tile, choose_format, draw_sheet, fit_picture, stack_sheets
+from residua.data.sheets.sheet import Tile, choose_format, draw_sheet, fit_picture, stack_sheets
 
 RED, GREEN, WHITE = (200, 0, 0), (0, 160, 0), (255, 255, 255)
 

@@ -6,9 +6,9 @@ import pytest
 from data.scenes import draw_scene, encode, write_files
 from residua.base.errors import DataError
 from residua.bundle.schema import Preprocess
-from residua.data.folder import read_folder
 from residua.data.settings import AugmentPart, CropPart, ErasePart, MixPart, PolicyPart
-from residua.data.show import choose_pictures, draw_training
+from residua.data.sheets.show import choose_pictures, draw_training
+from residua.data.sources.folder import read_folder
 from residua.data.view import TrainingView
 
 SIDE, STEP = 180, 188  # of a tile, and from one to the next

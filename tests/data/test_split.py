@@ -8,8 +8,8 @@ import pytest
 
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.folder import read_folder
 from residua.data.source import Source
+from residua.data.sources.folder import read_folder
 from residua.data.split import fold, group_by_pattern, split
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from residua.base.errors import DataError, MissingExtraError, NotAnImageError, UnknownNameError
 from residua.bundle.schema import Classes
-from residua.data.open import open_source
-from residua.data.parquet import RowGroups
 from residua.data.settings import DataPart
+from residua.data.sources.open import open_source
+from residua.data.sources.parquet import RowGroups
 
 MULTI = DataPart(multi_label=True)
 
@@ -212,7 +212,7 @@ def test_row_groups_are_read_by_threads_within_a_budget(tmp_path, monkeypatch):
         assert list(pool.map(source.read, order)) == [blobs[index] for index in order]
     assert 1 <= len(source.read._kept) <= 3
     assert source.read._used == sum(column.nbytes for column in source.read._kept.values())
-    monkeypatch.setattr("residua.data.parquet.available_memory", lambda: 1000)
+    monkeypatch.setattr("residua.data.sources.parquet.available_memory", lambda: 1000)
     assert "residua data pack" in open_source(path).notes[0]
 
 

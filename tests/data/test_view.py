@@ -12,10 +12,9 @@ from PIL import Image
 from data.shapes import write_shapes
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
-from residua.data.augment import augment, choose_size
+from residua.data.augment.chain import augment, choose_size
+from residua.data.augment.crop import draw_box, draw_flip
 from residua.data.cache import PixelCache
-from residua.data.crop import draw_box, draw_flip
-from residua.data.folder import read_folder
 from residua.data.loader import batches, cut
 from residua.data.settings import (
     AugmentPart,
@@ -24,6 +23,7 @@ from residua.data.settings import (
     PolicyPart,
     ProgressivePart,
 )
+from residua.data.sources.folder import read_folder
 from residua.data.view import EvaluationView, TrainingView
 from residua.pixels.prepare import prepare
 

@@ -6,9 +6,9 @@ from data.shapes import SHAPES, write_shapes
 from making import ORIGIN
 from residua.base.errors import DataError, SettingError, UnknownNameError
 from residua.bundle.schema import Architecture, Classes, Manifest, Preprocess
-from residua.data.folder import read_folder
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.folder import read_folder
+from residua.data.sources.parts import open_parts
 from residua.evaluate.part import open_part
 
 

@@ -7,7 +7,7 @@ from data.shapes import write_shapes
 from making import make_bundle
 from residua.base.errors import SettingError
 from residua.bundle.schema import Metrics, Preprocess
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.data.view import EvaluationView
 from residua.engines.choose import open_engine
 from residua.evaluate.metrics import Tally

@@ -10,7 +10,7 @@ from data.shapes import write_shapes
 from evaluate.together import run_together
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes, Preprocess
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.data.view import EvaluationView
 from residua.evaluate.ranks import SINGLE
 from residua.evaluate.run import evaluate

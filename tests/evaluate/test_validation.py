@@ -11,7 +11,7 @@ from evaluate.together import run_together
 from making import make_network
 from residua.base.errors import SettingError
 from residua.bundle.schema import Preprocess
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.evaluate.ranks import SINGLE
 from residua.evaluate.validation import Validation, run_module
 from residua.pixels.graph import Deployed

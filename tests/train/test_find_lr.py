@@ -6,8 +6,8 @@ import torch
 
 from data.shapes import write_shapes
 from residua.base.errors import SettingError
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
+from residua.data.sources.parts import open_parts
 from residua.train.display import Display
 from residua.train.plan.find_lr import suggest, try_rates
 from residua.train.recipe.file import change

@@ -7,7 +7,7 @@ import torch
 from data.shapes import write_shapes
 from residua.base.errors import TrainingError
 from residua.bundle.schema import Preprocess
-from residua.data.folder import read_folder
+from residua.data.sources.folder import read_folder
 from residua.data.view import TrainingView
 from residua.evaluate.ranks import SINGLE
 from residua.train.plan import fit_batch

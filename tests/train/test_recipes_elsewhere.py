@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from recipe_facts import assert_no_augmentation_but, count_decayed, rates
-from residua.data.augment import choose_size
+from residua.data.augment.chain import choose_size
 from residua.train.recipe.book import describe, find_recipe
 
 

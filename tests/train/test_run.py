@@ -10,10 +10,10 @@ import torch
 from data.shapes import SHAPES, write_shapes
 from residua.base.errors import DataError, SettingError, TrainingError
 from residua.bundle.store import read_bundle
-from residua.data.folder import read_folder
-from residua.data.parts import open_parts
 from residua.data.settings import DataPart
 from residua.data.source import Parts
+from residua.data.sources.folder import read_folder
+from residua.data.sources.parts import open_parts
 from residua.data.view import EvaluationView
 from residua.engines.choose import open_engine
 from residua.evaluate.run import evaluate

@@ -94,10 +94,10 @@ def check(
     from json import dumps
 
     from residua.cli.data_options import read_data_part
-    from residua.data.check import check as examine
-    from residua.data.check import open_for_check
-    from residua.data.check_sheet import check_sheet_name, write_check_sheet
-    from residua.data.findings import as_record, render
+    from residua.data.doctor.check import check as examine
+    from residua.data.doctor.check import open_for_check
+    from residua.data.doctor.findings import as_record, render
+    from residua.data.doctor.findings_sheet import check_sheet_name, write_check_sheet
 
     if sheet:
         check_sheet_name(sheet)
@@ -139,9 +139,9 @@ def pack(
       residua train packed/
     """
     from residua.cli.data_options import read_data_part
-    from residua.data.pack import pack as write
-    from residua.data.pack_gain import measure_gain, render_pack
-    from residua.data.pack_record import PackSettings
+    from residua.data.packing.gain import measure_gain, render_pack
+    from residua.data.packing.pack import pack as write
+    from residua.data.packing.record import PackSettings
 
     settings = PackSettings(
         short_side=short_side, quality=quality, shard_size=_read_size(shard_size), reencode=reencode
@@ -183,9 +183,9 @@ def show(
       residua data show photos/ --output sheet.jpg --augment autoaugment --augment cutmix
     """
     from residua.base.files import write_atomic
-    from residua.data.parts import open_parts
-    from residua.data.sheet import choose_format, encode_sheet
-    from residua.data.show import draw_training
+    from residua.data.sheets.sheet import choose_format, encode_sheet
+    from residua.data.sheets.show import draw_training
+    from residua.data.sources.parts import open_parts
     from residua.train.recipe.file import read_recipe_file
 
     choose_format(output)
@@ -226,8 +226,8 @@ def _read_size(text: str) -> int:
 
 def _open_undivided(data: str, settings: "DataPart", val: str) -> "dict[str, Source]":
     """Return the parts of a data set that is divided, else all of it for training."""
-    from residua.data.open import open_source
-    from residua.data.parts import find_parts, open_parts
+    from residua.data.sources.open import open_source
+    from residua.data.sources.parts import find_parts, open_parts
 
     if not val and not find_parts(data, settings):
         return {"train": open_source(data, settings)}

@@ -91,8 +91,8 @@ def split(
 def _open(data: str, settings: "DataPart", group_by: str, group_pattern: str) -> "Source":
     """Return the undivided pictures, grouped as asked for."""
     from residua.base.errors import SettingError
-    from residua.data.open import open_source
-    from residua.data.parts import find_parts
+    from residua.data.sources.open import open_source
+    from residua.data.sources.parts import find_parts
     from residua.data.split import group_by_pattern
 
     if group_by and group_pattern:

@@ -30,7 +30,7 @@ def demo(
     from residua.base.clock import spell_seconds
     from residua.bundle.store import read_bundle
     from residua.data.digits import write_digits
-    from residua.data.parts import open_parts
+    from residua.data.sources.parts import open_parts
     from residua.predict.classifier import Classifier
     from residua.train.display import Display
     from residua.train.run import train

@@ -140,7 +140,7 @@ def run(
 ) -> None:
     """Train on ``data`` as ``wishes`` say, then print what came of it (the first process does)."""
     from residua.base.errors import StoppedError
-    from residua.data.parts import open_parts
+    from residua.data.sources.parts import open_parts
     from residua.evaluate.ranks import joining
     from residua.train.display import Display
     from residua.train.recipe.compose import compose_recipe, find_data_part

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from residua.base.errors import DataError, SettingError
-from residua.data.labels import some
 from residua.data.source import Source
+from residua.data.sources.labels import some
 
 
 def split(source: Source, *, fraction: float, seed: int) -> tuple[Source, Source]:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
-from residua.data.augment import augment, choose_interpolation, choose_size
+from residua.data.augment.chain import augment, choose_interpolation, choose_size
+from residua.data.augment.crop import draw_box
 from residua.data.cache import PixelCache
-from residua.data.crop import draw_box
 from residua.data.loader import Failure, describe_failure
 from residua.data.regions import Draw, RegionReader
 from residua.data.settings import AugmentPart

@@ -5,10 +5,10 @@ from typing import Literal
 
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Manifest
-from residua.data.open import open_source
-from residua.data.parts import find_parts
 from residua.data.settings import DataPart
 from residua.data.source import Source
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import find_parts
 from residua.data.split import split
 
 Part = Literal["auto", "all", "train", "val"]

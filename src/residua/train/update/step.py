@@ -18,9 +18,9 @@ from torch import Tensor, autograd, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from residua.data.augment.erase import erase
+from residua.data.augment.mix import mix, one_hot
 from residua.data.draws import Purpose, bits
-from residua.data.erase import erase
-from residua.data.mix import mix, one_hot
 from residua.data.settings import AugmentPart
 from residua.train.recipe.tree import PrecisionPart
 from residua.train.update.losses import RowLoss

@@ -17,15 +17,15 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from residua.data.hub import is_hub, list_splits
-from residua.data.labels import is_numbered
-from residua.data.open import LISTS, kind_of, open_source
-from residua.data.place import is_hidden
 from residua.data.settings import DataPart
-from residua.data.shards import SHARDS
 from residua.data.source import Parts
+from residua.data.sources.hub import is_hub, list_splits
+from residua.data.sources.labels import is_numbered
+from residua.data.sources.open import LISTS, kind_of, open_source
+from residua.data.sources.place import is_hidden
+from residua.data.sources.shards import SHARDS
+from residua.data.sources.table import TABLES
 from residua.data.split import split
-from residua.data.table import TABLES
 
 _TRAINING = ("train", "training")
 _VALIDATION = ("val", "valid", "validation", "dev")

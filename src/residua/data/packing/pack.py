@@ -26,10 +26,9 @@ from residua.base.errors import DataError, ImageError
 from residua.base.files import locked, write_atomic
 from residua.base.machine import usable_cores
 from residua.base.progress import Progress
-from residua.data.folder import SUFFIXES
 from residua.data.loader import Failure, describe_failure
 from residua.data.order import epoch_order
-from residua.data.pack_record import (
+from residua.data.packing.record import (
     PackFailure,
     PackRecord,
     PackSettings,
@@ -38,9 +37,10 @@ from residua.data.pack_record import (
     begin_record,
     keep_intact,
 )
-from residua.data.shard_writer import ShardWriter, pack_files, scratch_path
-from residua.data.shrink import shrink
+from residua.data.packing.shard_writer import ShardWriter, pack_files, scratch_path
+from residua.data.packing.shrink import shrink
 from residua.data.source import Source
+from residua.data.sources.folder import SUFFIXES
 
 _AHEAD = 4  # pictures that wait for each thread
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
 
 from residua.base.errors import ImageDamagedError, ImageError
-from residua.data.likeness import hash_picture, is_blank, make_thumb
+from residua.data.doctor.likeness import hash_picture, is_blank, make_thumb
 from residua.pixels.decode import open_stored, read_picture
 from residua.pixels.formats.header import Format, Header
 from residua.pixels.sniff import sniff

@@ -21,9 +21,9 @@ import numpy as np
 from residua.base.errors import DataError
 from residua.base.nearest import nearest
 from residua.bundle.schema import Classes
-from residua.data.labels import absent_note, match_names, some, spell
-from residua.data.place import is_hidden, title_of
 from residua.data.source import Files, Source
+from residua.data.sources.labels import absent_note, match_names, some, spell
+from residua.data.sources.place import is_hidden, title_of
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from residua.data.augment.operations import Picture, change_colours, look_up
 from residua.data.draws import draw_normal
-from residua.data.operations import Picture, change_colours, look_up
 
 EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 EIGENVECTORS = np.array(  # a column each; rows are R, G and B

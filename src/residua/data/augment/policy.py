@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from residua.data.autoaugment import TABLES
+from residua.data.augment.autoaugment import TABLES
+from residua.data.augment.operations import Ground, Picture, operate
+from residua.data.augment.scales import AUGMIX, RANGES, TORCHVISION, TRIVIAL, Scale
 from residua.data.draws import draw_normal
-from residua.data.operations import Ground, Picture, operate
-from residua.data.scales import AUGMIX, RANGES, TORCHVISION, TRIVIAL, Scale
 from residua.data.settings import PolicyPart
 from residua.pixels.resize import Interpolation
 

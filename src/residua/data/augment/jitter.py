@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from residua.data.operations import (
+from residua.data.augment.operations import (
     Picture,
     change_brightness,
     change_colours,

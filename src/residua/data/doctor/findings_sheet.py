@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from residua.base.errors import ImageError
 from residua.base.files import write_atomic
-from residua.data.findings import Checkup, Example, Finding, Spot
-from residua.data.look import salvage
-from residua.data.sheet import (
+from residua.data.doctor.findings import Checkup, Example, Finding, Spot
+from residua.data.doctor.look import salvage
+from residua.data.sheets.sheet import (
     SIDE,
     Tile,
     choose_format,

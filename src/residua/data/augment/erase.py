@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from residua.data.augment.masks import count_numbers, make_mask
 from residua.data.draws import Purpose, bits
-from residua.data.masks import count_numbers, make_mask
 from residua.data.settings import ErasePart
 
 _BITS = 23  # of a noise value: as many as float32 holds on either side of zero

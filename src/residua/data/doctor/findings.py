@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from residua.base.clock import spell_bytes
-from residua.data.look import FORMATS
-from residua.data.survey import Survey
+from residua.data.doctor.look import FORMATS
+from residua.data.doctor.survey import Survey
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")

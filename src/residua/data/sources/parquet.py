@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from residua.base.errors import DataError, MissingExtraError, NotAnImageError, UnknownNameError
 from residua.base.machine import available_memory
 from residua.bundle.schema import Classes
-from residua.data.arrow import is_binary, is_text, name_rows, read_cells, read_texts
-from residua.data.class_lists import find_classes, parse_classes
-from residua.data.labels import Known, label
-from residua.data.listfile import check_files
-from residua.data.place import title_of
 from residua.data.settings import DataPart
 from residua.data.source import Files, Source
-from residua.data.table_columns import choose_image, choose_label, refuse_column
+from residua.data.sources.arrow import is_binary, is_text, name_rows, read_cells, read_texts
+from residua.data.sources.class_lists import find_classes, parse_classes
+from residua.data.sources.labels import Known, label
+from residua.data.sources.listfile import check_files
+from residua.data.sources.place import title_of
+from residua.data.sources.table_columns import choose_image, choose_label, refuse_column
 
 
 def read_parquet(

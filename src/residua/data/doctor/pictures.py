@@ -7,9 +7,9 @@ from operator import methodcaller
 import numpy as np
 from numpy.typing import NDArray
 
-from residua.data.findings import Example, Finding, Severity, Spot
-from residua.data.look import Trait
-from residua.data.survey import Survey
+from residua.data.doctor.findings import Example, Finding, Severity, Spot
+from residua.data.doctor.look import Trait
+from residua.data.doctor.survey import Survey
 
 _TINY = 4  # a short side below this part of the training size
 _LONG = 3.0  # long side by short side

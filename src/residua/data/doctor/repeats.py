@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from residua.data.duplicates import Collector, Integers, find_near, group_equal
-from residua.data.look import Trait
-from residua.data.survey import Survey
+from residua.data.doctor.duplicates import Collector, Integers, find_near, group_equal
+from residua.data.doctor.look import Trait
+from residua.data.doctor.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)

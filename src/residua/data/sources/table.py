@@ -16,14 +16,14 @@ from typing import Any
 
 from residua.base.errors import DataError, UnknownNameError
 from residua.bundle.schema import Classes
-from residua.data.class_lists import find_classes
-from residua.data.labels import Known, Value, collect, label
-from residua.data.listfile import check_files
-from residua.data.parquet import read_parquet
-from residua.data.place import expand, title_of
 from residua.data.settings import DataPart
 from residua.data.source import Files, Source
-from residua.data.table_columns import choose_image, choose_label, refuse_column
+from residua.data.sources.class_lists import find_classes
+from residua.data.sources.labels import Known, Value, collect, label
+from residua.data.sources.listfile import check_files
+from residua.data.sources.parquet import read_parquet
+from residua.data.sources.place import expand, title_of
+from residua.data.sources.table_columns import choose_image, choose_label, refuse_column
 
 PARQUET = frozenset({".parquet", ".pq"})
 LINES = frozenset({".jsonl", ".ndjson"})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from residua.data.findings import Example, Finding
+from residua.data.doctor.findings import Example, Finding
 from residua.data.source import Source
 
 _FEW = 10  # pictures

@@ -9,11 +9,11 @@ import numpy as np
 from residua.base.clock import spell_bytes
 from residua.bundle.schema import Preprocess
 from residua.data.cache import PixelCache
-from residua.data.pack import make_keys
-from residua.data.pack_record import PackRecord
+from residua.data.packing.pack import make_keys
+from residua.data.packing.record import PackRecord
 from residua.data.settings import AugmentPart, DataPart
-from residua.data.shards import read_shards
 from residua.data.source import Source
+from residua.data.sources.shards import read_shards
 from residua.data.view import TrainingView
 
 _SAMPLE, _PASSES = 32, 3

@@ -16,12 +16,12 @@ import numpy as np
 
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.class_lists import find_classes
-from residua.data.folder import SUFFIXES
-from residua.data.labels import Cells, Known, label
-from residua.data.place import missing, title_of
 from residua.data.settings import DataPart
 from residua.data.source import Files, Source
+from residua.data.sources.class_lists import find_classes
+from residua.data.sources.folder import SUFFIXES
+from residua.data.sources.labels import Cells, Known, label
+from residua.data.sources.place import missing, title_of
 
 _DELIMITERS = ("\t", ";", ",", " ")
 _SAMPLE = 100  # lines that decide on the delimiter; files whose presence is looked at

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 
 from residua.bundle.schema import Preprocess
-from residua.data.crop import draw_flip
+from residua.data.augment.crop import draw_flip
+from residua.data.augment.jitter import jitter
+from residua.data.augment.lighting import light
+from residua.data.augment.operations import Picture
+from residua.data.augment.policy import apply_policy
 from residua.data.draws import Purpose, stream
-from residua.data.jitter import jitter
-from residua.data.lighting import light
-from residua.data.operations import Picture
-from residua.data.policy import apply_policy
 from residua.data.settings import AugmentPart
 from residua.pixels.resize import Interpolation
 

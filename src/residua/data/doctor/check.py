@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from residua.base.errors import DataError
-from residua.data.check_classes import check_classes
-from residua.data.check_pictures import check_pictures
-from residua.data.findings import Checkup, Example, Finding, Severity, Spot, sort_findings
-from residua.data.likeness import DISTANCE
-from residua.data.open import open_source
-from residua.data.parts import find_parts, open_parts
-from residua.data.repeats import Pairs, Repeats, find_repeats
+from residua.data.doctor.classes import check_classes
+from residua.data.doctor.findings import Checkup, Example, Finding, Severity, Spot, sort_findings
+from residua.data.doctor.likeness import DISTANCE
+from residua.data.doctor.pictures import check_pictures
+from residua.data.doctor.repeats import Pairs, Repeats, find_repeats
+from residua.data.doctor.survey import Survey, survey
 from residua.data.settings import DataPart
 from residua.data.source import Source
-from residua.data.survey import Survey, survey
+from residua.data.sources.open import open_source
+from residua.data.sources.parts import find_parts, open_parts
 
 LABELS = ("train", "val")
 

@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from residua.data.likeness import CORRELATION, DISTANCE, correlate
+from residua.data.doctor.likeness import CORRELATION, DISTANCE, correlate
 
 _BLOCKS, _WIDTH = 4, 16
 _CANDIDATES = 1 << 21  # pairs compared at a time

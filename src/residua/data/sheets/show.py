@@ -13,12 +13,12 @@ from torch import Tensor
 
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
+from residua.data.augment.erase import erase
+from residua.data.augment.mix import mix, one_hot
 from residua.data.cache import PixelCache
-from residua.data.erase import erase
-from residua.data.mix import mix, one_hot
 from residua.data.order import epoch_order
 from residua.data.settings import AugmentPart
-from residua.data.sheet import SIDE, Tile, draw_sheet
+from residua.data.sheets.sheet import SIDE, Tile, draw_sheet
 from residua.data.source import Source
 from residua.data.view import TrainingView
 from residua.pixels.decode import decode

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from residua.base.errors import DataError
-from residua.data.labels import Cells, Value, collect
-from residua.data.table_columns import refuse_column
+from residua.data.sources.labels import Cells, Value, collect
+from residua.data.sources.table_columns import refuse_column
 
 
 def read_cells(column: Any, name: str, place: str) -> Cells:

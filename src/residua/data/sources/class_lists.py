@@ -13,7 +13,7 @@ from typing import Any
 
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
-from residua.data.place import missing
+from residua.data.sources.place import missing
 
 _BESIDE = ("classes.json", "classes.txt")
 _LINE = re.compile(r"(\d+)[\s,:]\s*(\S.*)")

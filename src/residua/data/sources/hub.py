@@ -13,13 +13,19 @@ from typing import Any
 
 from residua.base.errors import DataError, MissingExtraError, UnknownNameError
 from residua.bundle.schema import Classes
-from residua.data.arrow import name_rows, read_cells, read_texts
-from residua.data.class_lists import find_classes
-from residua.data.labels import Known, label
-from residua.data.place import title_of
 from residua.data.settings import DataPart
 from residua.data.source import Source
-from residua.data.table_columns import IMAGES, LABELS, choose_image, choose_label, refuse_column
+from residua.data.sources.arrow import name_rows, read_cells, read_texts
+from residua.data.sources.class_lists import find_classes
+from residua.data.sources.labels import Known, label
+from residua.data.sources.place import title_of
+from residua.data.sources.table_columns import (
+    IMAGES,
+    LABELS,
+    choose_image,
+    choose_label,
+    refuse_column,
+)
 
 _SCHEME = "hf:"
 

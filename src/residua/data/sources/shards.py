@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from residua.base.errors import DataError
 from residua.base.progress import progressing
 from residua.bundle.schema import Classes
-from residua.data.class_lists import find_classes
-from residua.data.folder import SUFFIXES
-from residua.data.labels import Known, Value, collect, label
-from residua.data.place import expand, title_of
 from residua.data.settings import DataPart
 from residua.data.source import Source
-from residua.data.table_columns import LABELS
-from residua.data.tar import Member, list_members, read_at
+from residua.data.sources.class_lists import find_classes
+from residua.data.sources.folder import SUFFIXES
+from residua.data.sources.labels import Known, Value, collect, label
+from residua.data.sources.place import expand, title_of
+from residua.data.sources.table_columns import LABELS
+from residua.data.sources.tar import Member, list_members, read_at
 
 SHARDS = frozenset({".tar"})
 _LABELS = ("cls", "label", "json", "txt")

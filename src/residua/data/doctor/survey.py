@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from residua.base.errors import ImageError
 from residua.base.machine import usable_cores
 from residua.base.progress import Progress
-from residua.data.likeness import THUMB
+from residua.data.doctor.likeness import THUMB
+from residua.data.doctor.look import FORMATS, Look, Trait, look_at
 from residua.data.loader import Failure, describe_failure
-from residua.data.look import FORMATS, Look, Trait, look_at
 from residua.data.source import Source
 
 # A thread takes this many pictures at once, and so many such pieces wait for each thread.

@@ -12,14 +12,14 @@ from typing import Literal
 
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.folder import SUFFIXES, read_folder
-from residua.data.hub import is_hub, read_hub
-from residua.data.listfile import read_list
-from residua.data.place import is_hidden, is_pattern
 from residua.data.settings import DataPart
-from residua.data.shards import SHARDS, read_shards
 from residua.data.source import Source
-from residua.data.table import TABLES, read_table
+from residua.data.sources.folder import SUFFIXES, read_folder
+from residua.data.sources.hub import is_hub, read_hub
+from residua.data.sources.listfile import read_list
+from residua.data.sources.place import is_hidden, is_pattern
+from residua.data.sources.shards import SHARDS, read_shards
+from residua.data.sources.table import TABLES, read_table
 
 Kind = Literal["folder", "list", "table", "shards", "hub"]
 

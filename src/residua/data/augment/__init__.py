@@ -1,0 +1,1 @@
+"""What training does to pictures: in threads crops and operations, on the device the rest."""

@@ -1,0 +1,1 @@
+"""The data doctor: damaged files, duplicates, leakage, imbalance, before they cost time."""

@@ -1,0 +1,1 @@
+"""Data sets as resized tar shards, written so that a kill loses nothing."""
