@@ -5,7 +5,7 @@ import pytest
 from residua.base.errors import SettingError
 from residua.train.plan import budget as module
 from residua.train.plan.budget import Budget, read_minutes
-from residua.train.recipe.presets import from_scratch
+from making_recipes import from_scratch
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from residua.data.sources.parts import open_parts
 from residua.train.display import Display
 from residua.train.plan.find_lr import suggest, try_rates
 from residua.train.recipe.file import change
-from residua.train.recipe.presets import from_scratch
+from making_recipes import from_scratch
 from residua.train.run import train
 
 _TINY = {

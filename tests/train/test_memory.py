@@ -14,7 +14,7 @@ from residua.train.plan import fit_batch
 from residua.train.plan.fit_batch import choose_micro_batch, halve_until_fit
 from residua.train.plan.forecast import forecast
 from residua.train.plan.trial import measure_activations, try_step
-from residua.train.recipe.presets import from_scratch
+from making_recipes import from_scratch
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.zoo.create import create

@@ -21,7 +21,7 @@ from residua.evaluate.validation import Validation
 from residua.predict.classifier import Classifier
 from residua.train.display import Display
 from residua.train.recipe.file import change, read_recipe_file
-from residua.train.recipe.presets import from_scratch
+from making_recipes import from_scratch
 from residua.train.run import train
 from residua.train.storage import checkpoint
 
@@ -259,7 +259,7 @@ def test_mixup_and_smoothing_learn_too(parts, tmp_path):
 @pytest.mark.slow
 def test_pretrained_weights_learn_flowers(shared_data, tmp_path):
     """A third of the flowers, one epoch at 96 pixels; guessing gives a quarter."""
-    from residua.train.recipe.presets import fine_tune
+    from making_recipes import fine_tune
 
     parts = open_parts(shared_data / "flowers5", DataPart(val_fraction=0.2, split_seed=0))
     some = parts.training.take(np.arange(0, len(parts.training), 3), "flowers")

@@ -9,7 +9,7 @@ from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Manifest, Preprocess, Provenance
 from residua.bundle.store import write_bundle
 from residua.train.recipe.file import change
-from residua.train.recipe.presets import fine_tune, from_scratch
+from making_recipes import fine_tune, from_scratch
 from residua.train.start import start
 from residua.zoo.load import export_tensors
 from residua.zoo.load import make_network as build

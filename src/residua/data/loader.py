@@ -92,7 +92,7 @@ def _submit(
 
 
 def _fill_rows(fill: Fill, rows: deque[tuple[int, NDArray[np.uint8]]]) -> list[Failure]:
-    failures = []
+    failures: list[Failure] = []
     while True:
         try:
             index, row = rows.popleft()

@@ -1,4 +1,4 @@
-"""The two recipes of small sets, ``scratch`` and ``finetune``, fitted to a length and a batch."""
+"""The two recipes of small sets, fitted to a length, a batch and a size, for tests."""
 
 from residua.train.recipe.book import find_recipe
 from residua.train.recipe.file import change
@@ -38,6 +38,7 @@ def _fit(recipe: Recipe, epochs: int, batch_size: int, image_size: int) -> Recip
         recipe,
         {
             "augment.image_size": image_size,
+            "evaluate.image_size": image_size,
             "optimiser.lr": recipe.optimiser.lr * batch_size / recipe.loop.batch_size,
             "schedule.warmup_epochs": min(recipe.schedule.warmup_epochs, epochs / 10),
             "loop.epochs": epochs,
