@@ -65,6 +65,22 @@ def test_memory_is_bounded():
     loading.close()
 
 
+def test_a_slow_picture_holds_no_other_up():
+    """The first is ready only after all others of the batch."""
+    others = threading.Semaphore(0)
+
+    def fill(index, out):
+        if index == 0:
+            for _ in range(15):
+                assert others.acquire(timeout=10)
+        else:
+            others.release()
+        out[...] = index
+
+    (batch,) = batches(fill, cut(np.arange(16), 16), shape=_SHAPE, threads=2)
+    assert batch.images[:, 0, 0, 0].tolist() == list(range(16))
+
+
 def test_a_bad_picture_is_reported_with_its_reason():
     def fill(index, out):
         if index == 3:

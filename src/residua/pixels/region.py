@@ -24,10 +24,11 @@ from residua.pixels.orientation import Box, turn_box, turn_size, turn_upright
 from residua.pixels.resize import Interpolation, Resampler, resize
 from residua.pixels.sniff import sniff
 
-# A reduced crop stays this many times the size of what becomes of it. On photos of 12 megapixels
-# that changes a training crop by 0.3 of 255 on average (tests/pixels/test_region.py); 1 would be a
-# tenth faster and change it by 0.5.
-REDUCED_MARGIN = 1.5
+# A reduced crop stays this many times the size of what becomes of it. On photos enlarged to 12
+# megapixels, with grain, that changed training crops by 0.4 of 255 on average and 14 at most; 1
+# changed them by 0.5 and 19; 1.5 by 0.3 and 9, and took 6 % longer (one run by hand; the bounds
+# are in tests/pixels/test_region.py).
+REDUCED_MARGIN = 1.25
 
 _SCALES = (8, 4, 2)
 # libjpeg-turbo's JWRN_EXTRANEOUS_DATA, with the marker that ends a picture.
@@ -118,7 +119,7 @@ def take_part(
     """Cut ``box`` (as in ``decode_part``) out of what ``decode_whole`` returned: contiguous.
 
     At reduced scale it begins and ends with whole pixels of the reduced picture, so that an edge
-    may be off by half of one, which is a third of a pixel of what becomes of it.
+    may be off by half of one, which is 0.4 pixels of what becomes of it.
     """
     left, top, right, bottom = _place(shape, box, scale)
     return np.ascontiguousarray(whole[top:bottom, left:right])

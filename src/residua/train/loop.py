@@ -31,7 +31,6 @@ from residua.train.update.optimiser import set_rate
 from residua.train.update.reports import EpochReport, StepReport
 from residua.train.update.schedule import count_drops, rate_factor
 from residua.train.update.step import Computation, run_backward
-from residua.train.update.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +167,8 @@ def _look(
     report: StepReport, state: TrainingState, recipe: Recipe, surroundings: Surroundings
 ) -> None:
     """Write and show the numbers of a logging step; raises TrainingError where they diverged."""
-    watch = Watch(state.watch)
     surroundings.record.write("step", update=state.position.updates, **asdict(report))
-    warning = watch.check(report)
-    state.watch = watch.numbers
-    if warning:
+    if warning := state.watch.check(report):
         surroundings.display.say(f"Warning: {warning}")
     surroundings.display.show_step(report, recipe.loop.epochs)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from residua.train.update.average import Average
 from residua.train.update.meter import Meter
 from residua.train.update.reports import EpochReport
+from residua.train.update.watch import Watch
 from residua.zoo.resnet import ResNet
 
 # Counts batches for a momentum of normalisation that residua never uses.
@@ -59,7 +60,7 @@ class TrainingState:
     position: Position = Position()
     history: tuple[EpochReport, ...] = ()
     best: Best = Best()
-    watch: dict[str, Any] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors by name, as they are (no copies)."""
@@ -80,7 +81,7 @@ class TrainingState:
             "position": {name: getattr(self.position, name) for name in Position.__slots__},
             "history": [report.as_record() for report in self.history],
             "best": {name: getattr(self.best, name) for name in Best.__slots__},
-            "watch": self.watch,
+            "watch": self.watch.numbers,
             "rate": self.rate,
             "scaler": self.scaler.state_dict(),
             "average": None if self.average is None else self.average.numbers(),
@@ -107,7 +108,7 @@ class TrainingState:
         self.position = Position(**numbers["position"])
         self.history = tuple(EpochReport.read(record) for record in numbers["history"])
         self.best = Best(**numbers["best"])
-        self.watch = dict(numbers["watch"])
+        self.watch = Watch(numbers["watch"])
         self.rate = numbers["rate"]
 
     def _load_optimiser(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:

@@ -14,13 +14,14 @@ _SLOW = 0.2  # share of the time spent waiting for pictures that is worth a word
 
 
 class Watch:
-    """Reads the report of every logging step; its few numbers are part of the run's state."""
+    """Reads the report of every logging step; its ``numbers`` are part of the run's state."""
 
     def __init__(self, numbers: dict[str, Any] | None = None) -> None:
         """Go on with ``numbers``, or begin afresh."""
         self.numbers: dict[str, Any] = {
-            "seen": 0, "smoothed": 0.0, "lowest": math.inf, "climbing": False, "slow": False
+            "seen": 0, "smoothed": 0.0, "lowest": math.inf, "climbing": False
         } | (numbers or {})  # fmt: skip
+        self._said_slow = False  # a matter of this process and its time, not of the run
 
     def check(self, report: StepReport) -> str:
         """Return a warning to show, or nothing.
@@ -63,9 +64,9 @@ class Watch:
         )
 
     def _wait(self, report: StepReport) -> str:
-        if report.waiting < _SLOW or self.numbers["slow"] or self.numbers["seen"] < 3:
+        if report.waiting < _SLOW or self._said_slow or self.numbers["seen"] < 3:
             return ""
-        self.numbers["slow"] = True
+        self._said_slow = True
         return (
             f"{report.waiting:.0%} of the time the training waits for pictures. Smaller files "
             "(residua data pack) or more processor cores would help."
