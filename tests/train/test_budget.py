@@ -2,10 +2,10 @@
 
 import pytest
 
+from making_recipes import from_scratch
 from residua.base.errors import SettingError
 from residua.train.plan import budget as module
 from residua.train.plan.budget import Budget, read_minutes
-from making_recipes import from_scratch
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from data.shapes import write_shapes
+from making_recipes import from_scratch
 from residua.base.errors import SettingError
 from residua.data.settings import DataPart
 from residua.data.sources.parts import open_parts
 from residua.train.display import Display
 from residua.train.plan.find_lr import suggest, try_rates
 from residua.train.recipe.file import change
-from making_recipes import from_scratch
 from residua.train.run import train
 
 _TINY = {

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from data.shapes import write_shapes
+from making_recipes import from_scratch
 from residua.base.errors import TrainingError
 from residua.bundle.schema import Preprocess
 from residua.data.sources.folder import read_folder
@@ -14,7 +15,6 @@ from residua.train.plan import fit_batch
 from residua.train.plan.fit_batch import choose_micro_batch, halve_until_fit
 from residua.train.plan.forecast import forecast
 from residua.train.plan.trial import measure_activations, try_step
-from making_recipes import from_scratch
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.zoo.create import create

@@ -2,9 +2,9 @@
 
 import pytest
 
+from making_recipes import fine_tune, from_scratch
 from residua.base.errors import SettingError, UnknownNameError
 from residua.train.recipe.file import change, read_recipe
-from making_recipes import fine_tune, from_scratch
 
 _SMALLEST = {"model": {"name": "ResNet18"}, "optimiser": {"lr": 0.1}, "loop": {"epochs": 3}}
 

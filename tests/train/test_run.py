@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.shapes import SHAPES, write_shapes
+from making_recipes import from_scratch
 from residua.base.errors import DataError, SettingError, TrainingError
 from residua.bundle.store import read_bundle
 from residua.data.settings import DataPart
@@ -21,7 +22,6 @@ from residua.evaluate.validation import Validation
 from residua.predict.classifier import Classifier
 from residua.train.display import Display
 from residua.train.recipe.file import change, read_recipe_file
-from making_recipes import from_scratch
 from residua.train.run import train
 from residua.train.storage import checkpoint
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from making import make_network
+from making_recipes import fine_tune, from_scratch
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Manifest, Preprocess, Provenance
 from residua.bundle.store import write_bundle
 from residua.train.recipe.file import change
-from making_recipes import fine_tune, from_scratch
 from residua.train.start import start
 from residua.zoo.load import export_tensors
 from residua.zoo.load import make_network as build
