@@ -243,8 +243,9 @@ def main() -> None:
             figures[name] = compare_folder(folder, given.dali, 16, 96, 5)
             sizes = [path.stat().st_size for path in folder.iterdir()]
             figures[name]["megabytes a file"] = round(sum(sizes) / len(sizes) / 1e6, 2)
-            memory = [measure_memory(folder, threads, 48) for threads in (1, 2, 4)]
-            figures[f"memory, {name}"] = memory
+            if grain:
+                memory = [measure_memory(folder, threads, 48) for threads in (1, 2, 4)]
+                figures[f"memory, {name}"] = memory
     figures["memory, photos"] = [measure_memory(given.photos, n, 960) for n in (1, 2, 4)]
     write_result(
         "loader",

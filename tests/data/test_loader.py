@@ -112,5 +112,32 @@ def test_leaving_early_ends_the_threads():
     assert threading.active_count() == before
 
 
+def test_leaving_early_leaves_the_rest_undone():
+    started = []
+
+    def fill(index, out):
+        started.append(index)
+        time.sleep(0.005)
+
+    loading = batches(fill, cut(np.arange(300), 100), shape=_SHAPE, threads=2)
+    next(loading)
+    loading.close()
+    assert len(started) < 150
+
+
+def test_a_defect_leaves_the_rest_undone():
+    started = []
+
+    def fill(index, out):
+        started.append(index)
+        time.sleep(0.005)
+        if index == 3:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        next(batches(fill, cut(np.arange(300), 100), shape=_SHAPE, threads=2))
+    assert len(started) < 150
+
+
 def test_nothing_gives_no_batch():
     assert list(batches(_fill, cut(np.arange(0), 4), shape=_SHAPE)) == []

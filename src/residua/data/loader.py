@@ -17,6 +17,7 @@ from residua.base.errors import ImageError
 from residua.base.machine import usable_cores
 
 Fill = Callable[[int, NDArray[np.uint8]], None]
+_Rows = deque[tuple[int, NDArray[np.uint8]]]  # what of a batch no thread has taken yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def batches(
     is called from ``threads`` threads (None: one a core). An ImageError or OSError that it raises
     makes the picture a Failure of its batch; any other exception ends the iteration.
     """
-    rows = max((len(piece) for piece in pieces), default=0)
-    buffers = [np.empty((rows, *shape), dtype=np.uint8) for _ in range(ahead + 1)]
-    waiting: deque[list[Future[list[Failure]]]] = deque()
+    longest = max((len(piece) for piece in pieces), default=0)
+    buffers = [np.empty((longest, *shape), dtype=np.uint8) for _ in range(ahead + 1)]
+    waiting: deque[tuple[_Rows, list[Future[list[Failure]]]]] = deque()
     threads = threads or usable_cores()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="residua-load")
     try:
@@ -68,9 +69,12 @@ def batches(
                 buffer = buffers[following % len(buffers)]
                 waiting.append(_submit(pool, threads, fill, pieces[following], buffer))
                 following += 1
-            failures = [failure for job in waiting.popleft() for failure in job.result()]
+            failures = [failure for job in waiting[0][1] for failure in job.result()]
+            waiting.popleft()
             yield _assemble(pieces[number], buffers[number % len(buffers)], failures)
     finally:
+        for rows, _ in waiting:
+            rows.clear()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -85,13 +89,13 @@ def _submit(
     fill: Fill,
     indices: NDArray[np.int64],
     buffer: NDArray[np.uint8],
-) -> list[Future[list[Failure]]]:
+) -> tuple[_Rows, list[Future[list[Failure]]]]:
     """Let all threads take pictures, one at a time, until the batch is filled."""
     rows = deque(zip(indices.tolist(), buffer, strict=False))
-    return [pool.submit(_fill_rows, fill, rows) for _ in range(min(threads, len(rows)))]
+    return rows, [pool.submit(_fill_rows, fill, rows) for _ in range(min(threads, len(rows)))]
 
 
-def _fill_rows(fill: Fill, rows: deque[tuple[int, NDArray[np.uint8]]]) -> list[Failure]:
+def _fill_rows(fill: Fill, rows: _Rows) -> list[Failure]:
     failures: list[Failure] = []
     while True:
         try:
@@ -102,6 +106,9 @@ def _fill_rows(fill: Fill, rows: deque[tuple[int, NDArray[np.uint8]]]) -> list[F
             fill(index, row)
         except (ImageError, OSError) as error:
             failures.append(describe_failure(index, error))
+        except Exception:
+            rows.clear()  # nobody will want the rest of this batch
+            raise
 
 
 def describe_failure(index: int, error: ImageError | OSError) -> Failure:

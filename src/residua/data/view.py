@@ -1,7 +1,8 @@
 """What a network sees of a source: training crops, or exactly what prediction sees.
 
 ``EvaluationView`` is ``pixels.prepare`` and nothing else, so that evaluation, prediction, exports
-and the server give one answer. ``TrainingView`` crops at random and augments.
+and the server give one answer. ``TrainingView`` crops at random and augments; its crops are made
+for speed (``pixels.region``), and values may differ by one or two from what ``prepare`` would give.
 
 A picture that cannot be decoded is a Failure of its batch in evaluation: counted, with its reason,
 once. In training its place is taken by the next good picture of its class (in the order of the

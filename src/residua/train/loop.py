@@ -30,7 +30,7 @@ from residua.train.update.feed import Feed
 from residua.train.update.optimiser import set_rate
 from residua.train.update.reports import EpochReport, StepReport
 from residua.train.update.schedule import count_drops, rate_factor
-from residua.train.update.step import Computation, run_backward
+from residua.train.update.step import Computation, run_backward_within_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,9 @@ def _train_epoch(
             set_rate(state.optimiser, state.rate)
             state.optimiser.zero_grad(set_to_none=True)
             targets = labels[torch.from_numpy(tickets // recipe.data.repeats).to(labels.device)]
-            loss = run_backward(computation, images, targets, tickets, epoch=epoch, step=step)
+            loss, computation = run_backward_within_memory(
+                computation, images, targets, tickets, epoch=epoch, step=step
+            )
             norm = _update(state, recipe.optimiser, wants_norm=logging)
             state.meter.add(loss)
             state.position = state.position.advance(steps)

@@ -8,7 +8,7 @@ nothing but the rounding (and what normalisations see, unless they are synchroni
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, autograd, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from residua.base.errors import TrainingError
 from residua.data.augment.erase import erase
 from residua.data.augment.mix import mix, one_hot
 from residua.data.draws import Purpose, bits
@@ -107,6 +108,42 @@ def run_backward(
             autograd.backward(computation.scaler.scale(part))
         total += losses.detach().sum()
     return total
+
+
+def run_backward_within_memory(
+    computation: Computation,
+    images: Tensor,
+    targets: Tensor,
+    tickets: NDArray[np.int64],
+    *,
+    epoch: int,
+    step: int,
+) -> tuple[Tensor, Computation]:
+    """As ``run_backward``; where a GPU runs out of memory, the micro-batches are halved for good.
+
+    Returns what is computed with from now on, too. The update begins anew then, with the same rows
+    and draws; only running statistics have seen some rows twice. Raises TrainingError where it
+    cannot be halved: with several processes the others wait for gradients that never come.
+    """
+    while True:
+        try:
+            loss = run_backward(computation, images, targets, tickets, epoch=epoch, step=step)
+        except torch.OutOfMemoryError as error:
+            largest = max(piece.stop - piece.start for piece in computation.shares.micro_batches)
+            smaller = largest // 2 // 2 * 2
+            if smaller < 2 or computation.shares.ranks.world > 1:
+                raise TrainingError(
+                    f"The device ran out of memory with {largest} pictures at once.",
+                    next_step=f"Start the same command with -o loop.micro_batch={max(2, smaller)}; "
+                    "the effective batch stays.",
+                ) from error
+            for parameter in computation.network.parameters():
+                parameter.grad = None
+            shares = replace(computation.shares, micro_batch=smaller)
+            computation = replace(computation, shares=shares)
+        else:
+            return loss, computation
+        torch.cuda.empty_cache()
 
 
 def _lose(
