@@ -47,5 +47,5 @@ def test_the_numbers_carry_the_watch_over_an_interruption():
 
 def test_waiting_for_pictures_is_said_once():
     watch = Watch()
-    warnings = [watch.check(_report(1.0, waiting=0.5)) for _ in range(10)]
+    warnings = [watch.check(_report(1.0, waiting=0.5)) for _ in range(20)]
     assert len([warning for warning in warnings if "waits for pictures" in warning]) == 1

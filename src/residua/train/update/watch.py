@@ -64,7 +64,7 @@ class Watch:
         )
 
     def _wait(self, report: StepReport) -> str:
-        if report.waiting < _SLOW or self._said_slow or self.numbers["seen"] < 3:
+        if report.waiting < _SLOW or self._said_slow or self.numbers["seen"] < 10:
             return ""
         self._said_slow = True
         return (
