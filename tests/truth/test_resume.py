@@ -116,7 +116,7 @@ def test_torchrun_starts_all_again_and_nothing_is_lost(pictures, undisturbed, tm
     output = tmp_path / "shapes.bundle"
     same = command(pictures, output, "loop.micro_batch=4", processes=2)
     place = same.index("--nproc-per-node")
-    process = begin([*same[:place], "--max-restarts", "1", *same[place:]])
+    process = begin([*same[:place], "--max-restarts", "3", *same[place:]])
     while count_updates(output) < 5:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
