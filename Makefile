@@ -21,7 +21,7 @@ help:
 	@touch $@
 
 # The built wheel alone, with the default dependencies only: what users get.
-SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -name '*.yaml')
+SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -name '*.yaml' -o -name '*.j2' -o -name '*.css')
 .venv-wheel/.installed: .venv/.installed $(SOURCES) pyproject.toml
 	rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation . > /dev/null

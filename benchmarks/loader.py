@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,9 @@ def load_with_torch(paths: list[Path], batch: int, count: int) -> Run:
     return run
 
 
-def load_with_dali(python: str, folder: Path, batch: int) -> Run:
-    """Return DALI's pipeline, in a process of its own that waits between the runs."""
+@contextmanager
+def load_with_dali(python: str, folder: Path, batch: int) -> Iterator[Run]:
+    """Give DALI's pipeline, in a process of its own that waits between the runs."""
     script = Path(__file__).with_name("loader_dali.py")
     process = subprocess.Popen(
         [python, str(script), str(folder), str(CORES), str(batch)],
@@ -139,7 +141,9 @@ def load_with_dali(python: str, folder: Path, batch: int) -> Run:
                 return float(line.split()[1])
         raise SystemExit("DALI's process ended: run loader_dali.py by hand to see why.")
 
-    return run
+    yield run
+    stdin.close()
+    process.wait()
 
 
 def compare(runs: dict[str, Run], count: int, rounds: int) -> dict[str, Any]:
@@ -172,9 +176,10 @@ def compare_folder(folder: Path, dali: str, batch: int, count: int, rounds: int)
         "residua": load_ours(paths, batch),
         "torch with Pillow": load_with_torch(paths, batch, count),
     }
-    if dali:
-        runs["DALI"] = load_with_dali(dali, folder, batch)
-    figures = compare(runs, count, rounds)
+    with ExitStack() as stack:
+        if dali:
+            runs["DALI"] = stack.enter_context(load_with_dali(dali, folder, batch))
+        figures = compare(runs, count, rounds)
     cached = load_ours(paths, batch, budget=1 << 32)
     for _ in range(3):
         cached(count)

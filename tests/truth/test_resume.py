@@ -125,3 +125,14 @@ def test_torchrun_starts_all_again_and_nothing_is_lost(pictures, undisturbed, tm
     assert process.returncode == 0, words
     assert "Going on with" in words
     assert_same(read_result(output), undisturbed(2))
+
+
+def test_a_run_that_stopped_early_trains_no_further_when_it_goes_on(pictures, tmp_path):
+    settings = ("loop.epochs=40", "loop.patience=1", "evaluate.keep=last", "optimiser.lr=1e-9")
+    whole, cut = tmp_path / "whole.bundle", tmp_path / "cut.bundle"
+    words = finish(command(pictures, whole, *settings))
+    assert "stopping early" in words
+    expected = read_result(whole)
+    kill_after(command(pictures, cut, *settings), cut, len(expected[1]["steps"]))
+    finish(command(pictures, cut, *settings))
+    assert_same(read_result(cut), expected)

@@ -170,7 +170,7 @@ def run(
             typer.echo(f"\nInterrupted: {output} was not written.", err=True)
             raise typer.Exit(130) from None
         if ranks.first:
-            _print(trained, parts, data, json=json)
+            _print(trained, parts, val or data, json=json)
 
 
 def show_rates(

@@ -77,7 +77,6 @@ def joining(device: str = "auto") -> Iterator[Ranks]:
     if gpu:
         torch.cuda.set_device(ranks.local_rank)
     distributed.init_process_group("nccl" if gpu else "gloo", timeout=_TIMEOUT)
-    try:
-        yield ranks
-    finally:
-        distributed.destroy_process_group()
+    yield ranks
+    # After an error the others may wait for what never comes; ending the process frees them.
+    distributed.destroy_process_group()

@@ -19,6 +19,7 @@ from residua.bundle.schema import Metrics
 from residua.data.loader import batches
 from residua.data.order import epoch_order
 from residua.data.view import TrainingView
+from residua.evaluate.model import share_of_cores
 from residua.train.display import Display
 from residua.train.recipe.tree import OptimiserPart, Recipe
 from residua.train.stop import StopRequest, listening
@@ -26,7 +27,7 @@ from residua.train.storage.keeper import Keeper
 from residua.train.storage.record import RunRecord
 from residua.train.storage.state import Best, TrainingState
 from residua.train.update.clipping import clip_adaptively, clip_norm
-from residua.train.update.feed import Feed
+from residua.train.update.feed import Feed, place_indices
 from residua.train.update.optimiser import set_rate
 from residua.train.update.reports import EpochReport, StepReport
 from residua.train.update.schedule import count_drops, rate_factor
@@ -59,18 +60,15 @@ def fit(
     """
     with listening(surroundings.stop):
         for epoch in range(len(state.history), recipe.loop.epochs):
+            if state.ended:
+                surroundings.display.say(state.ended)
+                return
             # A run stopped between the last update and the validation goes on with the latter.
             if state.position.epoch == epoch:
-                _train_epoch(epoch, state, computation, view, recipe, surroundings)
+                computation = _train_epoch(epoch, state, computation, view, recipe, surroundings)
             _end_epoch(epoch, state, computation, view, recipe, surroundings)
-            if _has_stalled(state, recipe):
-                surroundings.display.say(
-                    f"No better validation for {recipe.loop.patience} in a row: stopping early."
-                )
-                return
-            if surroundings.out_of_time():
-                surroundings.display.say("Another epoch would not fit into the budget: stopping.")
-                return
+            if surroundings.stop.agreed():
+                raise _stopped(surroundings.stop, epoch + 1, recipe)
 
 
 def _train_epoch(
@@ -80,8 +78,8 @@ def _train_epoch(
     view: TrainingView,
     recipe: Recipe,
     surroundings: Surroundings,
-) -> None:
-    """Do the updates of ``epoch`` that are left."""
+) -> Computation:
+    """Do the updates of ``epoch`` that are left; return what the next epoch computes with."""
     steps, stop, keeper = computation.shares.steps, surroundings.stop, surroundings.keeper
     labels, drops = _place_labels(view, computation), _count_drops(state, recipe)
     if state.position.step == 0:
@@ -99,7 +97,7 @@ def _train_epoch(
             )
             set_rate(state.optimiser, state.rate)
             state.optimiser.zero_grad(set_to_none=True)
-            targets = labels[torch.from_numpy(tickets // recipe.data.repeats).to(labels.device)]
+            targets = labels[place_indices(tickets // recipe.data.repeats, labels.device)]
             loss, computation = run_backward_within_memory(
                 computation, images, targets, tickets, epoch=epoch, step=step
             )
@@ -116,12 +114,17 @@ def _train_epoch(
             if stopping or keeper.is_due(state.position.updates, logging=logging):
                 keeper.save(state)
             if stopping:
-                raise StoppedError(
-                    f"Stopped by {stop.signal_name or 'another process'} after "
-                    f"{epoch + (step + 1) / steps:.2f} of {recipe.loop.epochs} epochs.",
-                    exit_code=130 if stop.signal_name == "SIGINT" else 143,
-                    next_step="The same command goes on from here.",
-                )
+                raise _stopped(stop, epoch + (step + 1) / steps, recipe)
+    return computation
+
+
+def _stopped(stop: StopRequest, epochs: float, recipe: Recipe) -> StoppedError:
+    return StoppedError(
+        f"Stopped by {stop.signal_name or 'another process'} after {epochs:.2f} of "
+        f"{recipe.loop.epochs} epochs.",
+        exit_code=130 if stop.signal_name == "SIGINT" else 143,
+        next_step="The same command goes on from here.",
+    )
 
 
 def _place_labels(view: TrainingView, computation: Computation) -> Tensor:
@@ -142,7 +145,10 @@ def _load(
         len(view.source), seed=recipe.loop.seed, epoch=epoch, repeats=recipe.data.repeats
     )
     pieces, shape = computation.shares.pieces(order), view.shape_at(epoch)
-    loading = batches(partial(view.fill, epoch), pieces, shape=shape, start=state.position.step)
+    loading = batches(
+        partial(view.fill, epoch), pieces, shape=shape, start=state.position.step,
+        threads=share_of_cores(computation.shares.ranks),
+    )  # fmt: skip
     return Feed(loading, computation.precision.device)
 
 
@@ -170,7 +176,7 @@ def _look(
 ) -> None:
     """Write and show the numbers of a logging step; raises TrainingError where they diverged."""
     surroundings.record.write("step", update=state.position.updates, **asdict(report))
-    if warning := state.watch.check(report):
+    if warning := state.watch.check(report, scaled=state.scaler.is_enabled()):
         surroundings.display.say(f"Warning: {warning}")
     surroundings.display.show_step(report, recipe.loop.epochs)
 
@@ -185,6 +191,7 @@ def _end_epoch(
 ) -> None:
     """Validate what a bundle would hold, note the figures, keep the best, write a checkpoint."""
     ranks, part = computation.shares.ranks, recipe.evaluate
+    surroundings.keeper.save(state)  # a long validation may be cut off
     if state.average is not None:
         state.average.end_epoch(epoch + 1)
     loss, speed = state.meter.whole()
@@ -202,6 +209,7 @@ def _end_epoch(
                     surroundings.keeper.save_best(state)
     report = EpochReport(epoch + 1, loss, state.rate, view.shape_at(epoch)[0], speed, metrics)
     state.history = (*state.history, report)
+    state.ended = _end(state, recipe, surroundings)
     surroundings.record.write("epoch", update=state.position.updates, **_flat(report))
     surroundings.display.show_epoch(report, recipe.loop.epochs)
     surroundings.keeper.save(state)
@@ -233,12 +241,14 @@ def _count_drops(state: TrainingState, recipe: Recipe) -> int:
     return count_drops(values, recipe.schedule.patience, higher_is_better=higher)
 
 
-def _has_stalled(state: TrainingState, recipe: Recipe) -> bool:
-    """Tell whether so many validations as the recipe's patience have brought nothing better."""
-    if not recipe.loop.patience or not state.best.epoch:
-        return False
+def _end(state: TrainingState, recipe: Recipe, surroundings: Surroundings) -> str:
+    """Return why no further epoch is to be trained, or nothing."""
     since = [r for r in state.history if r.metrics and r.epoch > state.best.epoch]
-    return len(since) >= recipe.loop.patience
+    if recipe.loop.patience and state.best.epoch and len(since) >= recipe.loop.patience:
+        return f"No better validation for {recipe.loop.patience} in a row: stopping early."
+    if surroundings.out_of_time():
+        return "Another epoch would not fit into the budget: stopping."
+    return ""
 
 
 def _flat(report: EpochReport) -> dict[str, object]:

@@ -27,7 +27,7 @@ from residua.train.storage.keeper import Keeper
 from residua.train.storage.manifest import describe_bundle, describe_failures, refuse_infinite
 from residua.train.storage.record import RunRecord
 from residua.train.storage.resume import Resumed, open_run
-from residua.train.storage.run_folder import Identity, RunFolder
+from residua.train.storage.run_folder import RunFolder, identify
 from residua.train.storage.state import TrainingState
 from residua.train.storage.trackers import make_trackers
 from residua.train.update.precision import Precision, choose_device, choose_precision
@@ -74,20 +74,21 @@ def train(
 ) -> Trained:
     """Train as ``recipe`` says on the training part and write the bundle ``output``.
 
-    ``run_folder`` takes checkpoints and the record of the run; where an interrupted run of the same
-    recipe and pictures lies there, it goes on exactly, unless ``restart``. Without it nothing is
-    written before the end. ``cache_bytes`` is the budget for pictures kept in memory, of each part.
-    Raises StoppedError after SIGTERM or Ctrl-C (it can go on), TrainingError where it diverged.
+    ``run_folder`` (None: nothing is written before the end) takes checkpoints and the record; an
+    interrupted run of the same recipe and pictures there goes on exactly, unless ``restart``.
+    ``cache_bytes`` is the memory for pictures of each part. Raises StoppedError after SIGTERM or
+    Ctrl-C (the run can go on), TrainingError where it diverged.
     """
     _refuse(parts.training, output, overwrite=overwrite)
     display = display or Display(quiet=True)
-    precision = choose_precision(recipe.precision.compute, choose_device(device, ranks.local_rank))
     folder = RunFolder(run_folder) if run_folder else None
-    identity = Identity(recipe, parts.training.listing_sha256(), parts.training.classes)
-    resumed = open_run(folder, identity, ranks, restart=restart)
+    resumed = open_run(folder, identify(recipe, parts), ranks, restart=restart)
+    precision = choose_precision(
+        resumed.chosen.get("precision", recipe.precision.compute),
+        choose_device(device, ranks.local_rank), deterministic=recipe.precision.deterministic,
+    )  # fmt: skip
     begun = start(recipe, parts.training.classes)
-    for line in (*resumed.notes, begun.notes[0], f"Computing in {precision.reason}."):
-        display.say(line)
+    display.say("\n".join([*resumed.notes, begun.notes[0], f"Computing in {precision.reason}."]))
     view = TrainingView(
         parts.training, begun.preprocess, recipe.augment, seed=recipe.loop.seed,
         repeats=recipe.data.repeats, cache=PixelCache(cache_bytes),
@@ -169,8 +170,9 @@ def _write(
 ) -> Bundle:
     """Validate the network and write it, once; return the bundle on every process."""
     metrics = validation.run()
+    failures = {i: f for found in ranks.gather(view.failures) for i, f in found.items()}
     if ranks.first:
-        notes = begun.notes + parts.training.notes + describe_failures(view)
+        notes = begun.notes + parts.training.notes + describe_failures(failures, len(view.source))
         tensors = export_tensors(begun.network)
         refuse_infinite(tensors)
         manifest = describe_bundle(begun, recipe, parts, metrics, notes)

@@ -1,7 +1,5 @@
 """What a run computes with and what it must remember, made from its recipe."""
 
-import torch
-
 from residua.bundle.schema import Preprocess
 from residua.data.source import Source
 from residua.pixels.graph import Normalize
@@ -31,8 +29,6 @@ def make_computation(
     """Return how ``network`` is trained; it is moved to the device and laid out in memory."""
     if recipe.loop.sync_norm and shares.ranks.world > 1:
         synchronise_norms(network)
-    if recipe.precision.deterministic:
-        torch.use_deterministic_algorithms(mode=True)
     forward = prepare_forward(network, recipe.precision, precision, shares)
     loss = make_loss(
         recipe.loss,

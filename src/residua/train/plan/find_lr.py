@@ -26,6 +26,7 @@ from residua.train.plan.fit_batch import choose_micro_batch
 from residua.train.recipe.tree import Recipe
 from residua.train.setup import make_computation
 from residua.train.start import start
+from residua.train.update.clipping import clip_norm
 from residua.train.update.optimiser import make_optimiser, set_rate
 from residua.train.update.precision import choose_device, choose_precision
 from residua.train.update.shares import Shares
@@ -91,7 +92,8 @@ def find_rate(
             next_step="Run the same without torchrun: the effective batch is the same.",
         )
     network = copy.deepcopy(computation.network).train()
-    trial = replace(computation, network=network, forward=network)
+    scaler = computation.precision.make_scaler()
+    trial = replace(computation, network=network, forward=network, scaler=scaler)
     optimiser = make_optimiser(network, recipe.optimiser)
     labels = torch.from_numpy(view.source.labels).to(computation.precision.device)
     if view.source.multi_label:
@@ -110,7 +112,11 @@ def find_rate(
             trial, torch.from_numpy(images).to(labels.device), targets, tickets,
             epoch=step[0], step=step[1],
         )  # fmt: skip
-        optimiser.step()
+        scaler.unscale_(optimiser)
+        if recipe.optimiser.clip_norm:
+            clip_norm(network.parameters(), recipe.optimiser.clip_norm)
+        scaler.step(optimiser)
+        scaler.update()
         loss = total.item() / computation.shares.batch
         average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
         smoothed = average / (1 - _SMOOTHING ** (len(losses) + 1))

@@ -28,6 +28,11 @@ class Wishes:
         american = key.replace("optimiser", "optimizer")
         return self.flags.get(key) is not None or bool(spelt & {key, american})
 
+    def says_true(self, key: str) -> bool:
+        """Tell whether an override sets ``key`` to true."""
+        pairs = (text.partition("=") for text in self.overrides)
+        return any(k.strip() == key and v.strip().lower() == "true" for k, _, v in pairs)
+
 
 def find_data_part(wishes: Wishes) -> DataPart:
     """Return how the data set is read, which has to be known before it is."""
@@ -69,6 +74,8 @@ def _apply(recipe: Recipe, wishes: Wishes) -> Recipe:
         values["evaluate.image_size"] = max(8, round(tested * size / recipe.augment.image_size))
     if epochs and not wishes.said("schedule.warmup_epochs"):
         values["schedule.warmup_epochs"] = min(recipe.schedule.warmup_epochs, epochs / 10)
+    if wishes.says_true("data.multi_label"):
+        values["data.multi_label"] = True
     if values.get("data.multi_label") and recipe.loss.kind == "cross-entropy":
         values |= {"loss.kind": "bce", "evaluate.metric": "map"}
     return override(change(recipe, values), wishes.overrides)

@@ -1,6 +1,7 @@
 """What a bundle says about the training that made it."""
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -10,8 +11,8 @@ import torch
 from residua.base.errors import TrainingError
 from residua.base.version import __version__
 from residua.bundle.schema import Manifest, Metrics, Provenance
+from residua.data.loader import Failure
 from residua.data.source import Parts
-from residua.data.view import TrainingView
 from residua.train.recipe.tree import Recipe
 from residua.train.start import Start
 
@@ -50,12 +51,12 @@ def describe_bundle(
     )
 
 
-def describe_failures(view: TrainingView) -> tuple[str, ...]:
-    """Return a note on the pictures that could not be read, if there are any."""
-    if not view.failures:
+def describe_failures(failures: Mapping[int, Failure], pictures: int) -> tuple[str, ...]:
+    """Return a note on the pictures that could not be read, if there are any, of all processes."""
+    if not failures:
         return ()
-    shown = [f"  {failure.message.splitlines()[0]}" for failure in view.failures.values()][:5]
-    count = f"{len(view.failures)} of {len(view.source)} pictures cannot be read; each was replaced"
+    shown = [f"  {failures[index].message.splitlines()[0]}" for index in sorted(failures)][:5]
+    count = f"{len(failures)} of {pictures} pictures cannot be read; each was replaced"
     return ("\n".join([f"{count} by the next of its class:", *shown]),)
 
 

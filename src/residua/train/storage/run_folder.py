@@ -25,6 +25,7 @@ from residua.base.errors import BundleDamagedError, CheckpointError, SettingErro
 from residua.base.files import replacing_folder, sha256_of, write_atomic
 from residua.base.version import __version__
 from residua.bundle.schema import Classes
+from residua.data.source import Parts
 from residua.train.recipe.tree import Recipe
 
 _README = """# A training run of residua
@@ -48,6 +49,7 @@ class Identity:
 
     recipe: Recipe
     data_sha256: str
+    validation_sha256: str
     classes: Classes
 
     def as_record(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class Identity:
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "data_sha256": self.data_sha256,
+            "validation_sha256": self.validation_sha256,
             "classes": self.classes.model_dump(mode="json"),
         }
 
@@ -64,9 +67,19 @@ class Identity:
         found = _differing(own["recipe"], other.get("recipe", {}))
         if own["data_sha256"] != other.get("data_sha256"):
             found.append("the pictures or their labels")
+        elif own["validation_sha256"] != other.get("validation_sha256"):
+            found.append("the validation pictures")
         elif own["classes"] != other.get("classes"):
             found.append("the classes")
         return found
+
+
+def identify(recipe: Recipe, parts: Parts) -> Identity:
+    """Return what makes a training by ``recipe`` on ``parts`` the same run as another."""
+    training, validation = parts.training, parts.validation
+    return Identity(
+        recipe, training.listing_sha256(), validation.listing_sha256(), training.classes
+    )
 
 
 class RunFolder:

@@ -57,6 +57,7 @@ class TrainingState:
     average: Average | None
     meter: Meter
     rate: float = 0.0  # of the last update
+    ended: str = ""  # why no further epoch is trained, once that is decided
     position: Position = Position()
     history: tuple[EpochReport, ...] = ()
     best: Best = Best()
@@ -83,6 +84,7 @@ class TrainingState:
             "best": {name: getattr(self.best, name) for name in Best.__slots__},
             "watch": self.watch.numbers,
             "rate": self.rate,
+            "ended": self.ended,
             "scaler": self.scaler.state_dict(),
             "average": None if self.average is None else self.average.numbers(),
             "optimiser": {
@@ -109,7 +111,7 @@ class TrainingState:
         self.history = tuple(EpochReport.read(record) for record in numbers["history"])
         self.best = Best(**numbers["best"])
         self.watch = Watch(numbers["watch"])
-        self.rate = numbers["rate"]
+        self.rate, self.ended = numbers["rate"], numbers["ended"]
 
     def _load_optimiser(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
         """Fill the optimiser's state, laid out in memory as its parameters are.

@@ -43,3 +43,11 @@ class Feed:
         self._stream.synchronize()
         copy.record_stream(torch.accelerator.current_stream(self._device))
         return copy
+
+
+def place_indices(indices: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return ``indices`` on the device, copied from pinned memory so that nothing waits."""
+    tensor = torch.from_numpy(indices)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,5 +1,6 @@
 """The number format that training computes in: one choice, with its reason."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -50,11 +51,18 @@ def choose_device(wanted: str = "auto", local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def choose_precision(wanted: Literal["auto"] | Format, device: torch.device) -> Precision:
+def choose_precision(
+    wanted: Literal["auto"] | Format, device: torch.device, *, deterministic: bool = False
+) -> Precision:
     """Return the format to train in; "auto" takes bf16 where the hardware multiplies in it.
 
-    Raises SettingError where a format is asked of a device that would only emulate it.
+    ``deterministic`` lets torch use, from now on and in the whole process, algorithms only that
+    repeat bit by bit. Raises SettingError where a format is asked of a device that would only
+    emulate it.
     """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS is refused
+        torch.use_deterministic_algorithms(mode=True)
     if device.type == "cuda":
         capable, what = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
     else:

@@ -23,13 +23,14 @@ class Watch:
         } | (numbers or {})  # fmt: skip
         self._said_slow = False  # a matter of this process and its time, not of the run
 
-    def check(self, report: StepReport) -> str:
+    def check(self, report: StepReport, *, scaled: bool = False) -> str:
         """Return a warning to show, or nothing.
 
-        Raises TrainingError where the loss or the gradient is no finite number.
+        Raises TrainingError where the loss or the gradient is no finite number. With ``scaled``
+        gradients (fp16) one that overflows is the scaler's matter, which leaves out the step.
         """
         for what, value in (("loss", report.loss), ("gradient's norm", report.gradient_norm)):
-            if not math.isfinite(value):
+            if not math.isfinite(value) and not (scaled and what != "loss"):
                 raise TrainingError(
                     f"The {what} is {value} after {report.epoch:.2f} epochs: the training "
                     f"diverged. {self._past()}",
