@@ -12,7 +12,7 @@ help:
 	@echo "make test    lint, types, import contracts, all tests, the built wheel in an environment of its own"
 	@echo "make quick   the tests without the slow ones"
 	@echo "make lint    ruff, mypy, import-linter"
-	@echo "make bench   measure what results/ claims (about ten minutes, an idle machine)"
+	@echo "make bench   measure what results/ claims (about twenty minutes, an idle machine)"
 	@echo "make clean   remove the environments and what was built"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -52,6 +52,8 @@ bench: .venv/.installed
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/predict_throughput.py
 	$(BIN)/python benchmarks/demo_time.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/loop_overhead.py
 
 clean:
 	rm -rf .venv .venv-wheel dist build demo .coverage .coverage.*

@@ -142,7 +142,8 @@ def load_with_dali(python: str, folder: Path, batch: int) -> Iterator[Run]:
         raise SystemExit("DALI's process ended: run loader_dali.py by hand to see why.")
 
     yield run
-    stdin.close()
+    # Closing its input is not enough: torch's workers have copies of the pipe.
+    print(0, file=stdin, flush=True)
     process.wait()
 
 

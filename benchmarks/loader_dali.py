@@ -3,7 +3,7 @@
     PYTHON benchmarks/loader_dali.py FOLDER THREADS BATCH
 
 Random resized crops of 224 pixels, mirrored with probability 1/2, of the JPEGs of FOLDER. Each line
-on standard input is a number of pictures to load; the seconds that it took are printed.
+on standard input is a number of pictures to load; the seconds that it took are printed. 0 ends it.
 """
 
 import sys
@@ -16,7 +16,7 @@ AHEAD = 2  # batches that DALI prepares ahead
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Answer until there is nothing more to load."""
     files = sorted(str(path) for path in Path(sys.argv[1]).glob("*.[jJ]*"))
     threads, batch = int(sys.argv[2]), int(sys.argv[3])
 
@@ -37,7 +37,7 @@ def main() -> None:
 
     pipe = crops()
     pipe.build()
-    for line in sys.stdin:
+    for line in iter(sys.stdin.readline, "0\n"):
         for _ in range(AHEAD + 1):
             pipe.run()  # what was loaded while it waited
         started = time.perf_counter()

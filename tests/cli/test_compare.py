@@ -132,4 +132,21 @@ def test_only_what_neither_was_trained_on_counts(root, tmp_path):
     images = json.loads(result.stdout)["images"]
     assert 0 < images < 12
     assert f"the {images} pictures" in result.stderr
-    assert json.loads(_run(a.path, b.path, root, "--json", "--part", "all").stdout)["images"] == 24
+    every = _run(a.path, b.path, root, "--json", "--part", "all")
+    assert json.loads(every.stdout)["images"] == 24
+    assert "neither learnt" not in every.stderr
+    assert "was trained on are among them" in every.stderr
+
+
+def test_what_one_of_them_learnt_is_said_of_that_one(root, tmp_path):
+    a, b = _bundle(tmp_path / "a.bundle"), _bundle(tmp_path / "b.bundle", seed=3)
+    origin = a.manifest.provenance.model_copy(
+        update={"training_sha256": read_folder(root).listing_sha256(), "source": "elsewhere"}
+    )
+    manifest = a.manifest.model_copy(update={"provenance": origin, "recipe": {"data": {}}})
+    write_bundle(a.path, manifest, a.tensors(), overwrite=True)
+    lines = _run(a.path, b.path, root).stderr.splitlines()
+    (of_a,) = (line for line in lines if "For A" in line)
+    (of_b,) = (line for line in lines if "For B" in line)
+    assert "These are the pictures that the bundle was trained on" in of_a
+    assert "trained on" not in of_b

@@ -110,3 +110,9 @@ def test_only_pictures_that_neither_learnt_from_count():
     assert take_common(a, a) is a
     with pytest.raises(DataError, match="--part all"):
         take_common(a, _source("7"))
+
+
+def test_names_with_commas_stay_apart():
+    a, b = Classes(names=("crane, bird", "tench, fish")), Classes(names=("cow",))
+    with pytest.raises(DataError, match=r"Only in A: crane, bird; tench, fish\. Only in B: cow"):
+        match_both(a, b)

@@ -9,16 +9,20 @@ from residua.bundle.schema import Architecture, Classes, Manifest, Preprocess
 from residua.data.settings import DataPart
 from residua.data.sources.folder import read_folder
 from residua.data.sources.parts import open_parts
-from residua.evaluate.part import open_part
+from residua.evaluate.part import open_part, was_trained_on
+
+SAID = "These are the pictures that the bundle was trained on: the figures say little about others."
 
 
-def _manifest(listing=""):
+def _manifest(listing="", training="", source=""):
     return Manifest(
         architecture=Architecture(name="x", block="basic", depths=(1, 1, 1, 1), num_classes=3),
         classes=Classes(names=tuple(reversed(SHAPES))),
         preprocess=Preprocess(),
         recipe={"data": {"val_fraction": 0.3, "split_seed": 7}},
-        provenance=ORIGIN.model_copy(update={"source_sha256": listing}),
+        provenance=ORIGIN.model_copy(
+            update={"source_sha256": listing, "training_sha256": training, "source": source}
+        ),
     )
 
 
@@ -30,7 +34,12 @@ def root(tmp_path):
 def test_a_strange_folder_is_taken_whole(root):
     source, said = open_part(root, _manifest())
     assert len(source) == 30
-    assert "all of" in said
+    assert said.endswith(
+        f"all of {root}. Pictures that the bundle was trained on may be among them."
+    )
+    assert not was_trained_on(source, _manifest())
+    untrained = _manifest().model_copy(update={"recipe": None})
+    assert open_part(root, untrained)[1] == f"Evaluating all of {root}."
     assert source.classes.names == tuple(reversed(SHAPES))
 
 
@@ -41,7 +50,48 @@ def test_the_folder_of_the_training_gives_its_held_out_part(root):
     assert sorted(source.names) == sorted(parts.validation.names)
     assert "held out" in said
     assert sorted(open_part(root, manifest, "train")[0].names) == sorted(parts.training.names)
-    assert len(open_part(root, manifest, "all")[0]) == 30
+    whole, said = open_part(root, manifest, "all")
+    assert len(whole) == 30
+    assert "was trained on are among them" in said
+    assert was_trained_on(whole, manifest)
+    assert not was_trained_on(source, manifest)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_training_part_is_known_again(root, recorded):
+    parts = open_parts(root, DataPart(val_fraction=0.3, split_seed=7))
+    fingerprint = parts.training.listing_sha256() if recorded else ""  # older bundles have none
+    manifest = _manifest(parts.listing_sha256, fingerprint, parts.training.title)
+    source, said = open_part(root, manifest, "train")
+    assert SAID in said
+    assert was_trained_on(source, manifest)
+    assert not was_trained_on(open_part(root, manifest)[0], manifest)
+
+
+def test_pictures_trained_on_are_known_at_another_place(root, tmp_path):
+    fingerprint = read_folder(root).listing_sha256()
+    manifest = _manifest("", fingerprint, "shapes/train")  # with --val, so that nothing was split
+    moved = root.rename(tmp_path / "moved")
+    source, said = open_part(moved, manifest)
+    assert said == f"Evaluating all of {moved}. {SAID}"
+    assert was_trained_on(source, manifest)
+    (moved / "disc" / "000.png").unlink()
+    source, said = open_part(moved, manifest)
+    assert said.endswith("may be among them.")
+    assert not was_trained_on(source, manifest)
+
+
+def test_a_part_that_names_its_pictures_as_training_does_is_another_part(tmp_path):
+    for name in ("train", "val"):
+        write_shapes(tmp_path / name, count=3)
+    training = read_folder(tmp_path / "train")
+    manifest = _manifest("", training.listing_sha256(), training.title)
+    source, said = open_part(tmp_path, manifest)
+    assert said == f"Evaluating {tmp_path / 'val'}."
+    assert not was_trained_on(source, manifest)
+    source, said = open_part(tmp_path, manifest, "train")
+    assert said == f"Evaluating {tmp_path / 'train'}. {SAID}"
+    assert was_trained_on(source, manifest)
 
 
 def test_a_changed_folder_has_no_held_out_part(root):

@@ -83,6 +83,29 @@ def test_a_run_of_one_epoch_is_drawn():
     assert classes_of(svg).count("dot tone0") == 1
 
 
+@pytest.mark.parametrize(
+    "values", [(0.3302, 0.3309), (0.81, 0.9), (0.5, 0.5), (0.0, 0.0), (0.99991, 0.99996)]
+)
+@pytest.mark.parametrize("share", [True, False])
+def test_no_two_ticks_of_an_axis_are_spelt_alike(values, share):
+    line = Series("mAP", tuple(enumerate(values, start=1)))
+    page = Page(draw_lines("mAP", [line], "{:.2f}".format, share=share))
+    marks = [text for text in page.texts["text"] if text.endswith("%") == share and "e" not in text]
+    marks = marks[: len(marks) if share else -2]  # without the numbers of the epochs
+    assert len(marks) >= 3
+    assert len(set(marks)) == len(marks)
+    numbers = [float(mark.removesuffix("\u202f%")) / (100 if share else 1) for mark in marks]
+    assert numbers == sorted(numbers)
+    assert numbers[0] - 1e-12 <= min(values) <= max(values) <= numbers[-1] + 1e-12
+    assert np.ptp(np.diff(numbers)) == pytest.approx(0, abs=1e-9)  # not rounded to uneven steps
+
+
+def test_few_answers_are_counted_in_whole_numbers():
+    page = Page(draw_histogram(np.array([0, 1]), np.array([0, 0])))
+    marks = [text for text in page.texts["text"] if text.isdigit()]
+    assert marks == ["0", "1", "2", "3", "4"]
+
+
 def test_the_matrix_shows_every_count_with_its_share():
     matrix = np.array([[8, 2, 0], [0, 5, 0], [1, 0, 3]])
     svg, width = draw_matrix(cut_confusion(matrix, ("a", "b", "c")))

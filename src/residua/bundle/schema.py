@@ -159,13 +159,19 @@ class Metrics(Record):
 
 
 class Provenance(Record):
-    """Where a bundle comes from. Times are ISO 8601 in UTC."""
+    """Where a bundle comes from. Times are ISO 8601 in UTC.
+
+    Of a bundle that was trained, ``source_sha256`` is the fingerprint of the listing that a
+    validation part was split off from (empty where the parts were given), ``training_sha256`` that
+    of the pictures trained on.
+    """
 
     created: str
     residua: str
     made_by: str
     source: str = ""
     source_sha256: str = ""
+    training_sha256: str = ""
     parent: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()

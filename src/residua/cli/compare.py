@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.evaluate import UNREADABLE, print_either
+from residua.cli.evaluate import end, print_either
 
 if TYPE_CHECKING:
     from residua.bundle.store import Bundle
@@ -80,21 +80,31 @@ def compare(
         if failures:
             text += f"\n\n{len(failures)} pictures cannot be read and are in no figure (--json)."
         print_either(text, record, json=json)
-    if failures:
-        raise typer.Exit(UNREADABLE)
+    end(len(failures), ranks)
 
 
 def _open_common(bundles: tuple["Bundle", "Bundle"], data: str, part: str) -> tuple["Source", str]:
     """Return the pictures that both may be judged by, with the classes of the first."""
     from residua.base.errors import DataError
     from residua.evaluate.compare import take_common
-    from residua.evaluate.part import open_part
+    from residua.evaluate.part import open_part, was_trained_on
 
     tasks = [bundle.manifest.task for bundle in bundles]
     if tasks[0] != tasks[1]:
         raise DataError(f"A is a {tasks[0]} classifier and B a {tasks[1]} one: no comparison.")
     (of_a, which), (of_b, other) = (open_part(data, bundle.manifest, part) for bundle in bundles)
     source = take_common(of_a, of_b)
-    if which == other and len(source) == len(of_a) == len(of_b):
+    whole = len(source) == len(of_a) == len(of_b)
+    if which == other and whole:
         return source, which
-    return source, f"Comparing on the {len(source)} pictures of {data} that neither learnt from."
+    learnt = (
+        was_trained_on(part_of, bundle.manifest)
+        for part_of, bundle in zip((of_a, of_b), bundles, strict=True)
+    )
+    if whole or any(learnt):
+        common = f"Comparing on {len(source)} pictures of {data}."
+        return source, f"{common}\n  For A: {which}\n  For B: {other}"
+    return source, (
+        f"Comparing on the {len(source)} pictures of {data} that neither learnt from, as far as "
+        "the bundles tell."
+    )

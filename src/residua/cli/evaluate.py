@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.refusals import (
+    check_options,
+    refuse_foreign,
+    refuse_multi_label,
+    refuse_trained_on,
+)
+
 if TYPE_CHECKING:
     from residua.bundle.schema import Calibration
     from residua.bundle.store import Bundle
@@ -30,10 +37,14 @@ BatchSize = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Sizes = Annotated[
-    str, typer.Option(help="Test these sizes instead: 160..320, 160..320:16 or 160,192,224.")
+    str,
+    typer.Option(
+        help="Test these sizes, and the present one: 160..320, 160..320:16 or 160,192,224."
+    ),
 ]
 WriteSize = Annotated[
-    bool, typer.Option("--write-size", help="Write the best of --sizes into the bundle.")
+    bool,
+    typer.Option("--write-size", help="Write the best of --sizes, or its only one, to the bundle."),
 ]
 Calibrate = Annotated[
     bool,
@@ -76,15 +87,15 @@ def evaluate(
     """Count how often a classifier is right: top-1, top-5, loss, calibration, and each class.
 
     Classes are matched by name (or id). Each picture counts once; one that cannot be read is
-    listed with its reason, enters no figure, and makes the exit code 3. Several processes:
-    torchrun --nproc-per-node N -m residua evaluate BUNDLE DATA
+    listed with its reason, enters no figure, and makes the exit code 3. Several processes (then
+    the exit code is 0): torchrun --nproc-per-node N -m residua evaluate BUNDLE DATA
     """
     from residua.evaluate.part import open_part
     from residua.evaluate.ranks import joining
     from residua.evaluate.resolution import read_sizes
     from residua.zoo.weights.resolve import open_bundle
 
-    _check_options(
+    check_options(
         sizes, write_size=write_size, calibrate=calibrate, output=output,
         predictions=save_predictions, confusion=confusion,
     )  # fmt: skip
@@ -94,8 +105,10 @@ def evaluate(
         if (calibrate or write_size) and output is None:
             refuse_foreign(bundle, model)
         if confusion:
-            _refuse_multi_label(bundle)
+            refuse_multi_label(bundle)
         source, which = open_part(data, bundle.manifest, part)
+        if calibrate:
+            refuse_trained_on(bundle, source)
         if ranks.first:
             typer.echo(which, err=True)
         if wanted:
@@ -111,8 +124,7 @@ def evaluate(
             return
         _save(evaluation, source, save_predictions, confusion)
         print_either(text, {"model": model, **record}, json=json)
-    if evaluation.failures:
-        raise typer.Exit(UNREADABLE)
+    end(len(evaluation.failures), ranks)
 
 
 def print_either(text: str, record: dict[str, Any], *, json: bool) -> None:
@@ -124,62 +136,16 @@ def print_either(text: str, record: dict[str, Any], *, json: bool) -> None:
     typer.echo(shown.encode("utf-8", "backslashreplace").decode())
 
 
-def refuse_foreign(bundle: "Bundle", model: str) -> None:
-    """Refuse to change a bundle of the cache: it stays as published."""
-    from residua.base.errors import SettingError
-    from residua.zoo.weights.cache import cache_folder, search_path
+def end(unreadable: int, ranks: "Ranks") -> None:
+    """Leave with exit code 3 where pictures are ``unreadable``; of several processes with 0.
 
-    path = bundle.path.resolve()
-    if any(path.is_relative_to(root.resolve()) for root in (cache_folder(), *search_path())):
-        raise SettingError(
-            f"{model} is kept in the cache of published weights, where nothing is changed.",
-            next_step="Add --output NAME.bundle: a copy takes the change.",
-        )
-
-
-def _refuse_multi_label(bundle: "Bundle") -> None:
-    from residua.base.errors import SettingError
-
-    if bundle.manifest.task == "multi-label":
-        raise SettingError(
-            "A confusion matrix is for classifiers that answer one class a picture.",
-            next_step="Leave --confusion out; the figures of each class are in --json.",
-        )
-
-
-def _check_options(
-    sizes: str,
-    *,
-    write_size: bool,
-    calibrate: bool,
-    output: Path | None,
-    predictions: Path | None,
-    confusion: Path | None,
-) -> None:
-    """Refuse, before any work, what does not go together or could not be written."""
-    from residua.base.errors import SettingError
-
-    if sizes and (calibrate or predictions or confusion):
-        raise SettingError(
-            "--sizes is an evaluation of its own, without --calibrate, --save-predictions and "
-            "--confusion.",
-            next_step="Write the size first, then evaluate again.",
-        )
-    if write_size and not sizes:
-        raise SettingError("--write-size needs sizes.", next_step="Add --sizes 160..320.")
-    if output and not (calibrate or write_size):
-        raise SettingError(
-            "--output is for the bundle that --calibrate or --write-size change.",
-            next_step="Add one of them, or leave --output out.",
-        )
-    if output and output.exists():
-        raise SettingError(f"{output} exists already.", next_step="Choose another --output.")
-    for path, suffixes in ((predictions, (".csv", ".jsonl")), (confusion, (".csv",))):
-        if path and path.suffix.lower() not in suffixes:
-            raise SettingError(
-                f"Cannot tell the format of {path} from its name.",
-                next_step=f"Let it end in {' or '.join(suffixes)}.",
-            )
+    torchrun takes any other code for a crash: it stops the other processes and prints a traceback.
+    """
+    if unreadable and ranks.world == 1:
+        raise typer.Exit(UNREADABLE)
+    if unreadable and ranks.first:
+        count = f"{unreadable} picture{'' if unreadable == 1 else 's'} cannot be read"
+        typer.echo(f"{count}; the exit code of several processes does not tell.", err=True)
 
 
 def _count(
@@ -272,15 +238,19 @@ def _sweep(
     from residua.evaluate.resolution import choose, sweep
     from residua.evaluate.verdict import record_sizes, render_sizes
 
+    present = bundle.manifest.preprocess.crop_size
     trials = sweep(
-        bundle, source, sizes, batch_size=batch_size, device=device, ranks=ranks,
-        show_progress=True,
+        bundle, source, sorted({*sizes, present}), batch_size=batch_size, device=device,
+        ranks=ranks, show_progress=True,
     )  # fmt: skip
-    chosen, reason = choose(trials)
+    chosen, reason = choose(trials, present)
+    if write and len(sizes) == 1:
+        chosen = next(trial for trial in trials if trial.size == sizes[0])
+        reason = f"{chosen.size} pixels, as asked."
     text = render_sizes(trials, source, chosen, reason)
     if write and ranks.first:
         manifest, metrics = bundle.manifest, chosen.evaluation.metrics
-        note = f"Test size {chosen.size} chosen by accuracy on {metrics.data}: {reason}"
+        note = f"Test size {chosen.size} chosen on {metrics.data}: {reason}"
         notes = (*manifest.provenance.notes, note)
         changes = {
             "preprocess": chosen.preprocess,

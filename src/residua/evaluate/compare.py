@@ -179,5 +179,5 @@ def take_common(a: Source, b: Source) -> Source:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5]) or "none"
+    shown = "; ".join(names[:5]) or "none"  # names themselves hold commas, as ImageNet's
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

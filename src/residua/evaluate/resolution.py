@@ -114,29 +114,27 @@ def sweep(
     return tuple(trials)
 
 
-def choose(trials: Sequence[Trial]) -> tuple[Trial, str]:
-    """Return the trial to keep and why: the best, or the smallest that is as good as can be told.
+def choose(trials: Sequence[Trial], present: int) -> tuple[Trial, str]:
+    """Return the trial to keep and why: the best, of equals the smaller, or the ``present`` size.
 
-    Smaller sizes are preferred where McNemar's test cannot tell them from the best. Of multi-label
-    pictures there is no such test: the best mean average precision counts, of equals the smaller.
+    The present size, which must be among them, stays where McNemar's test cannot tell the best from
+    it. Of multi-label pictures there is no such test: the best mean average precision counts.
     """
     ordered = sorted(trials, key=lambda trial: trial.size)
     best = max(ordered, key=lambda trial: trial.value)  # the first, so the smallest, of equals
     if isinstance(best.evaluation.counts, LabelTally):
         return best, f"{best.size} pixels have the best mean average precision."
-    for trial in ordered:
-        if trial.size >= best.size:
-            break
-        p_value = mcnemar(
-            int((trial.right & ~best.right).sum()), int((best.right & ~trial.right).sum())
+    now = next(trial for trial in ordered if trial.size == present)
+    if best is now:
+        return best, f"{best.size} pixels, the present size, are the best."
+    p_value = mcnemar(int((now.right & ~best.right).sum()), int((best.right & ~now.right).sum()))
+    points = f"McNemar p = {p_value:.2g}; {100 * (best.value - now.value):.2f} points"
+    if p_value >= LEVEL:
+        return now, (
+            f"The best, {best.size} pixels, is not distinguishable from the present size, "
+            f"{present} ({points}), which stays."
         )
-        if p_value >= LEVEL:
-            return trial, (
-                f"{trial.size} pixels are not distinguishable from the best, {best.size} "
-                f"(McNemar p = {p_value:.2g}; {100 * (best.value - trial.value):.2f} points), and "
-                "smaller."
-            )
-    return best, f"{best.size} pixels are the best."
+    return best, f"{best.size} pixels are the best, better than the present {present} ({points})."
 
 
 def _time(engine: Engine, preprocess: Preprocess) -> float:

@@ -12,7 +12,14 @@ from residua.base.clock import spell_bytes
 from residua.base.version import __version__
 from residua.report.facts import Facts
 from residua.report.history import History
-from residua.report.plots import Series, draw_histogram, draw_lines, draw_matrix, draw_reliability
+from residua.report.plots import (
+    Series,
+    Spell,
+    draw_histogram,
+    draw_lines,
+    draw_matrix,
+    draw_reliability,
+)
 from residua.report.words import (
     describe_confidence,
     describe_training,
@@ -62,15 +69,19 @@ def render(facts: Facts) -> str:
         "bytes": spell_bytes, "short": shorten,
     }  # fmt: skip
     folder = files("residua.report")
+    charts, multi_label = _draw(facts), facts.manifest.task == "multi-label"
+    absent = {"confusion", "mistakes"} if multi_label else set()
+    if not charts.curves:
+        absent.add("training")
     page: str = environment.from_string(_read(folder, "report.html.j2")).render(
         facts=facts,
         style=_read(folder, "style.css"),
-        charts=_draw(facts),
-        headings=_HEADINGS,
+        charts=charts,
+        headings={name: text for name, text in _HEADINGS.items() if name not in absent},
         version=__version__,
         shown=_SHOWN,
         greatest=max(1, *(number for _, number in facts.counts)),
-        multi_label=facts.manifest.task == "multi-label",
+        multi_label=multi_label,
         summary=summarise(facts),
         training=describe_training(facts.history) if facts.history else "",
         confidence=describe_confidence(facts.reliability, facts.manifest),
@@ -112,7 +123,7 @@ def _draw_curves(history: History) -> dict[str, str]:
     top1 = Series("top-1", _points([(one.epoch, one.top1) for one in epochs]), tone=1)
     mean = Series("mAP", _points([(one.epoch, one.map) for one in epochs]), tone=1)
     rate = Series("learning rate", history.rates, tone=2, dots=len(history.rates) <= 12)
-    charts: dict[str, tuple[list[Series], Any]] = {
+    charts: dict[str, tuple[list[Series], Spell]] = {
         "Loss": (losses, "{:.2f}".format),
         "Top-1, validation": ([top1], spell_tick),
         "mAP, validation": ([mean], spell_tick),
@@ -120,7 +131,9 @@ def _draw_curves(history: History) -> dict[str, str]:
     }
     dotted = len(epochs) <= 40
     return {
-        heading: draw_lines(heading, [_dot(one, dotted) for one in series], spell)
+        heading: draw_lines(
+            heading, [_dot(one, dotted) for one in series], spell, share=spell is spell_tick
+        )
         for heading, (series, spell) in charts.items()
         if any(len(one.points) for one in series)
     }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from residua.report.facts import Confusion
 from residua.report.svg import Drawing, Scale, round_ticks, spread_labels, whole_ticks
-from residua.report.words import shorten, spell_count, spell_share, spell_tick
+from residua.report.words import shorten, spell_axis, spell_count, spell_share, spell_tick
 
 _WIDTH, _HEIGHT = 340.0, 220.0  # of a chart, in units that are pixels on a phone
 _WIDE, _HIGH = 400.0, 290.0  # of the two charts of confidence
@@ -29,8 +29,18 @@ class Series:
     dots: bool = True
 
 
-def draw_lines(label: str, series: Sequence[Series], spell: Spell, *, unit: str = "epoch") -> str:
-    """Return a chart of lines over whole numbers of ``unit``; each line is named at its end."""
+def draw_lines(
+    label: str,
+    series: Sequence[Series],
+    spell: Spell,
+    *,
+    unit: str = "epoch",
+    share: bool = False,
+) -> str:
+    """Return a chart of lines over whole numbers of ``unit``; each line is named at its end.
+
+    ``spell`` is for the values pointed at; the axis has percentages where they are a ``share``.
+    """
     series = [line for line in series if line.points]
     xs = [x for line in series for x, _ in line.points]
     ys = [y for line in series for _, y in line.points]
@@ -39,10 +49,12 @@ def draw_lines(label: str, series: Sequence[Series], spell: Spell, *, unit: str 
     ticks = round_ticks(min(ys), max(ys))
     first = min(xs)
     last = max(*xs, first + 1)
-    across = Scale(first, last, _LEFT, _WIDTH - margin)
+    marks = spell_axis(ticks, share=share)
+    left = max(_LEFT, 10 + _CHARACTER * max(map(len, marks)))
+    across = Scale(first, last, left, _WIDTH - margin)
     down = Scale(ticks[0], ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     drawing = Drawing(_WIDTH, _HEIGHT, label)
-    _draw_rows(drawing, down, ticks, spell, across.end)
+    _draw_rows(drawing, down, ticks, marks, across)
     for tick in whole_ticks(int(np.ceil(first)), int(last)):
         drawing.add("text", x=across.at(tick), y=_HEIGHT - _BOTTOM + 16, class_="tick middle",
                     text=str(tick))  # fmt: skip
@@ -114,7 +126,7 @@ def draw_reliability(
     drawing = Drawing(_WIDE, _HIGH, "Reliability plot")
     across = Scale(0, 1, _LEFT, _WIDE - 16)
     down = Scale(0, 1, _HIGH - _BOTTOM, _TOP)
-    _draw_rows(drawing, down, _SHARES, spell_tick, across.end)
+    _draw_rows(drawing, down, _SHARES, [spell_tick(share) for share in _SHARES], across)
     _draw_columns(drawing, across, down.start)
     wide = (across.end - across.start) / len(counts)
     for number in np.flatnonzero(counts):
@@ -140,12 +152,13 @@ def draw_reliability(
 def draw_histogram(right: NDArray[np.int64], wrong: NDArray[np.int64]) -> str:
     """Return how many answers have which confidence, right ones below wrong ones: both [bins]."""
     total = right + wrong
-    ticks = round_ticks(0, max(1, int(total.max())))
-    left = 16 + _CHARACTER * len(spell_count(ticks[-1]))
+    ticks = round_ticks(0, max(4, int(total.max())))  # of fewer there would be halves
+    marks = [spell_count(tick) for tick in ticks]
+    left = 16 + _CHARACTER * len(marks[-1])
     drawing = Drawing(_WIDE, _HIGH, "Histogram of confidence")
     across = Scale(0, 1, left, _WIDE - 16)
     down = Scale(0, ticks[-1], _HIGH - _BOTTOM, _TOP)
-    _draw_rows(drawing, down, ticks, spell_count, across.end, left=left)
+    _draw_rows(drawing, down, ticks, marks, across)
     _draw_columns(drawing, across, down.start)
     wide = (across.end - across.start) / len(total)
     for number in np.flatnonzero(total):
@@ -163,20 +176,15 @@ def draw_histogram(right: NDArray[np.int64], wrong: NDArray[np.int64]) -> str:
 
 
 def _draw_rows(
-    drawing: Drawing,
-    down: Scale,
-    ticks: Sequence[float],
-    spell: Spell,
-    end: float,
-    *,
-    left: float = _LEFT,
+    drawing: Drawing, down: Scale, ticks: Sequence[float], marks: Sequence[str], across: Scale
 ) -> None:
-    """Draw a faint line and a number for each tick of the vertical axis."""
-    for number, tick in enumerate(ticks):
+    """Draw a faint line and its mark for each tick of the vertical axis."""
+    left, end = across.start, across.end
+    for number, (tick, mark) in enumerate(zip(ticks, marks, strict=True)):
         y = down.at(tick)
         kind = "base" if number == 0 else "grid"
         drawing.add("line", x1=left, y1=y, x2=end, y2=y, class_=kind)
-        drawing.add("text", x=left - 7, y=y + 4, class_="tick end", text=spell(tick))
+        drawing.add("text", x=left - 7, y=y + 4, class_="tick end", text=mark)
 
 
 def _draw_columns(drawing: Drawing, across: Scale, bottom: float) -> None:

@@ -1,5 +1,8 @@
 """Numbers and facts of a report as people read them."""
 
+import math
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,22 @@ def spell_share(value: float) -> str:
 def spell_tick(value: float) -> str:
     """Spell a share on an axis, with a decimal only where it has one."""
     return f"{round(100 * value, 1):g}{_THIN}%"
+
+
+def spell_axis(ticks: Sequence[float], *, share: bool = False) -> list[str]:
+    """Spell rising, evenly spaced ``ticks`` in as many digits as tell them apart.
+
+    >>> spell_axis([0, 0.5, 1, 1.5]), spell_axis([0.0001, 0.00015, 0.0002])
+    (['0', '0.5', '1', '1.5'], ['0.0001', '0.00015', '0.0002'])
+    >>> [label.replace("\u202f", " ") for label in spell_axis([0.33, 0.3305, 0.331], share=True)]
+    ['33 %', '33.05 %', '33.1 %']
+    """
+    scale, unit = (100, f"{_THIN}%") if share else (1, "")
+    values = [scale * tick for tick in ticks]
+    leading = math.floor(math.log10(max(map(abs, values))) + 1e-9)
+    last = math.floor(math.log10(values[1] - values[0]) + 1e-9)
+    digits = max(leading - last, leading) + 1
+    return [f"{value:.{max(1, digits)}g}{unit}" for value in values]
 
 
 def spell_count(value: float) -> str:
@@ -111,13 +130,32 @@ def describe_confidence(reliability: Reliability, manifest: Manifest) -> str:
     return f"{text} {error} {calibrated}"
 
 
+def spell_command(command: str) -> str:
+    """Return a command line as it is typed, without where this installation keeps its program.
+
+    >>> spell_command("/usr/lib/python3/residua/__main__.py train 'my flowers' --epochs 3")
+    "python -m residua train 'my flowers' --epochs 3"
+    >>> spell_command("/home/me/.venv/bin/residua train flowers")
+    'residua train flowers'
+    """
+    try:
+        program, *rest = shlex.split(command)
+    except ValueError:  # nothing, or no line of a shell
+        return command
+    path = Path(program)
+    if path.name == "__main__.py":
+        return shlex.join(["python", "-m", path.parent.name, *rest])
+    return shlex.join([path.name, *rest])
+
+
 def list_provenance(facts: Facts) -> dict[str, str]:
     """Return where the bundle comes from, by heading."""
     manifest, origin = facts.manifest, facts.manifest.provenance
     versions = {"residua": origin.residua} | origin.versions
+    start = facts.history.start if facts.history else {}
     shown = {
         "Made by": origin.made_by,
-        "Command": str(facts.history.start.get("command", "")) if facts.history else "",
+        "Command": spell_command(str(start.get("command", ""))),
         "Made on": origin.created,
         "Source": origin.source,
         "Parent weights": origin.parent,
@@ -135,6 +173,7 @@ def list_hashes(facts: Facts) -> dict[str, str]:
     shown = {name: record.sha256 for name, record in manifest.files.items()}
     shown["pictures evaluated, with their labels"] = facts.metrics.data_sha256 or ""
     shown["source"] = manifest.provenance.source_sha256
+    shown["pictures trained on, with their labels"] = manifest.provenance.training_sha256
     return {name: value for name, value in shown.items() if value}
 
 

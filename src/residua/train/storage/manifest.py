@@ -40,6 +40,7 @@ def describe_bundle(
             made_by="residua train",
             source=parts.training.title,
             source_sha256=parts.listing_sha256,
+            training_sha256=parts.training.listing_sha256(),
             parent=begun.parent,
             versions={
                 "python": platform.python_version(),
