@@ -25,6 +25,8 @@ def test_the_demo_goes_the_whole_way(tmp_path):
     assert f"{manifest.metrics[0].top1:.2%}" in said
     assert said.count(".png: ") == 5
     assert "residua train YOUR_FOLDER" in said
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert f"{manifest.metrics[0].top1:.1%}".rstrip("%") in page
     record = (tmp_path / "demo" / "digits.run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(record[-1])["event"] == "end"
 

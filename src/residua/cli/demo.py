@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from residua.data.source import Source
     from residua.evaluate.run import Evaluation
     from residua.predict.results import Prediction
     from residua.train.recipe.tree import Recipe
@@ -53,8 +54,20 @@ def demo(
     typer.echo(f"4. Predictions of the bundle ({classifier.engine.name}):")
     for prediction in classifier.predict(files):
         typer.echo(f"   {_spell(prediction)}")
+    page = write_report(bundle, parts.validation, output / "report.html")
+    typer.echo(f"5. All of it on one page, with the worst mistakes: {page}")
     typer.echo(f"Done in {spell_seconds(time.monotonic() - started)}. Try next:")
     typer.echo(_suggest(bundle, pictures))
+
+
+def write_report(bundle: Path, validation: "Source", page: Path) -> Path:
+    """Write the report of the bundle, with the curves of its run, and return where it is."""
+    from residua.report.collect import collect
+    from residua.report.history import find_subject
+    from residua.report.html import render
+
+    page.write_text(render(collect(find_subject(str(bundle)), validation)), encoding="utf-8")
+    return page
 
 
 def make_recipe(*, seed: int, epochs: int) -> "Recipe":
