@@ -41,6 +41,7 @@ def plan_run(
         epochs, warmup = resumed.chosen["epochs"], resumed.chosen["warmup_epochs"]
         planned = change(recipe, {"loop.epochs": epochs, "schedule.warmup_epochs": warmup})
         return planned, Shares(samples, batch, resumed.chosen["micro_batch"], ranks)
+    display.say(_spell(recipe, batch, view.shape[0]))
     whole = Shares(samples, batch, recipe.loop.micro_batch, ranks)
     micro = recipe.loop.micro_batch
     if not micro:
@@ -69,3 +70,15 @@ def plan_run(
             micro_batch=micro, precision=precision.name, processes=ranks.world,
         )  # fmt: skip
     return planned, shares
+
+
+def _spell(recipe: Recipe, batch: int, size: int) -> str:
+    """Return what an update is, in a sentence."""
+    optimiser = recipe.optimiser
+    said = (
+        f"An update: {batch} pictures of {size} pixels, {optimiser.name}, "
+        f"learning rate up to {optimiser.lr:.3g}."
+    )
+    if batch < recipe.loop.batch_size:
+        said += f" (There are not {recipe.loop.batch_size} pictures; the rate is the recipe's.)"
+    return said

@@ -55,7 +55,7 @@ def write_checkpoint(
             (scratch / _NUMBERS).write_text(json.dumps(content), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"The checkpoint {target} could not be written: {_reason(error)}.",
+            f"The checkpoint {target} could not be written: {spell_reason(error)}.",
             next_step="Free some space; the checkpoint before it is still there.",
         ) from error
     for old in list_checkpoints(folder)[keep:]:
@@ -114,11 +114,12 @@ def _strays(folder: Path) -> Iterator[Path]:
         yield from (path for path in folder.iterdir() if path.name.startswith("."))
 
 
-def _reason(error: Exception) -> str:
+def spell_reason(error: Exception) -> str:
+    """Return why something could not be written, a full disk by name."""
     if isinstance(error, OSError):
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         return "the disk is full" if full else error.strerror or str(error)
-    return str(error)
+    return "the disk is full" if "No space left" in str(error) else str(error)
 
 
 def _damaged(path: Path, what: str) -> CheckpointError:

@@ -45,6 +45,9 @@ def _open(folder: RunFolder, identity: Identity, *, restart: bool) -> Resumed:
     if restart or not folder.is_unfinished():
         folder.begin(identity)
         return Resumed()
+    if not folder.has_something_to_lose() and not folder.is_of(identity):
+        folder.begin(identity)  # of a run that ended before its first checkpoint
+        return Resumed()
     folder.refuse_another(identity)
     remove_strays(folder.checkpoints)
     checkpoint, problems = read_newest(folder.checkpoints)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 
 from residua.base.errors import BundleDamagedError, CheckpointError, SettingError
 from residua.base.files import replacing_folder, sha256_of, write_atomic
@@ -27,6 +28,7 @@ from residua.base.version import __version__
 from residua.bundle.schema import Classes
 from residua.data.source import Parts
 from residua.train.recipe.tree import Recipe
+from residua.train.storage.checkpoint import list_checkpoints, spell_reason
 
 _README = """# A training run of residua
 
@@ -122,6 +124,14 @@ class RunFolder:
         """Tell whether an interrupted run lies here."""
         return self._identity.is_file() and not self._read().get("finished", False)
 
+    def has_something_to_lose(self) -> bool:
+        """Tell whether a checkpoint lies here."""
+        return bool(list_checkpoints(self.checkpoints))
+
+    def is_of(self, identity: Identity) -> bool:
+        """Tell whether the run here is the same."""
+        return not identity.differences(self._read())
+
     def refuse_another(self, identity: Identity) -> None:
         """Refuse to go on with a run of other settings or other data; name what differs."""
         differing = identity.differences(self._read())
@@ -175,9 +185,9 @@ class RunFolder:
                 save_file(tensors, scratch / "weights.safetensors")
                 facts = {"epoch": epoch, "sha256": sha256_of(scratch / "weights.safetensors")}
                 (scratch / "best.json").write_text(json.dumps(facts), encoding="utf-8")
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise CheckpointError(
-                f"The best weights could not be kept in {self.best}: {error.strerror or error}.",
+                f"The best weights could not be kept in {self.best}: {spell_reason(error)}.",
                 next_step="Free some space.",
             ) from error
 
