@@ -14,6 +14,8 @@ from torch.nn import functional
 from residua.train.update.precision import Precision
 from residua.zoo.resnet import ResNet
 
+_PATIENCE = 5.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -45,23 +47,25 @@ def measure_activations(network: ResNet, precision: Precision, size: int) -> int
 
 
 def try_step(
-    network: ResNet, precision: Precision, size: int, rows: int, *, repeats: int = 1
+    network: ResNet, precision: Precision, size: int, rows: int, *, repeats: int = 4
 ) -> Trial:
-    """Run forward and backward on ``rows`` pictures; the first of ``repeats`` + 1 is not timed.
+    """Run forward and backward on ``rows`` pictures; the fastest of ``repeats`` more is the time.
 
+    The first runs set up, which takes several times as long; after five seconds no other is begun.
     Raises torch.OutOfMemoryError where the memory of a GPU does not suffice.
     """
     trained = _copy(network, precision)
     pictures = _pictures(network, precision, size, rows)
-    started = 0.0
-    for number in range(repeats + 1):
-        if number == 1:
-            _synchronise(precision.device)
-            started = time.perf_counter()
+    times: list[float] = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
         autograd.backward(_forward(trained, precision, pictures))
         trained.zero_grad(set_to_none=True)
-    _synchronise(precision.device)
-    return Trial(rows, (time.perf_counter() - started) / max(1, repeats) if repeats else 0.0)
+        _synchronise(precision.device)
+        times.append(time.perf_counter() - started)
+        if sum(times) > _PATIENCE and len(times) > 1:
+            break
+    return Trial(rows, min(times))
 
 
 def _copy(network: ResNet, precision: Precision) -> ResNet:
