@@ -2,11 +2,14 @@
 
 import pytest
 
+from making import save_noise
+from making_recipes import from_scratch
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
 from residua.data.settings import DataPart
 from residua.data.sources.listfile import read_list
 from residua.data.sources.open import open_source
+from residua.train.recipe.file import override
 
 
 def _write(folder, *lines, name="list.txt", files=()):
@@ -62,10 +65,10 @@ def test_files_without_a_suffix_are_divided_from_the_right(tmp_path):
 
 
 def test_a_given_delimiter_wins(tmp_path):
-    path = _write(tmp_path, "x.jpg|1", "y.jpg|0", files=["x.jpg", "y.jpg"])
+    path = _write(tmp_path, "x.jpg~1", "y.jpg~0", files=["x.jpg", "y.jpg"])
     with pytest.raises(DataError, match="no delimiter divides"):
         read_list(path, DataPart())
-    assert read_list(path, DataPart(delimiter="|")).labels.tolist() == [1, 0]
+    assert read_list(path, DataPart(delimiter="~")).labels.tolist() == [1, 0]
     tabbed = _write(tmp_path, "x.jpg\t1", name="tabbed.txt")
     assert read_list(tabbed, DataPart(delimiter="\\t")).names == ("x.jpg",)
 
@@ -208,3 +211,17 @@ def test_what_is_no_list_is_refused(tmp_path):
     with pytest.raises(DataError, match="no file") as caught:
         read_list(tmp_path / "readm.txt", DataPart())
     assert "readme.txt" in caught.value.next_step
+
+
+@pytest.mark.parametrize("given", ["", "|"])
+def test_a_bar_divides_too(tmp_path, given):
+    for number in range(3):
+        save_noise(tmp_path / f"pic {number}, x;y.jpg", seed=number)
+    (tmp_path / "list.txt").write_text("".join(f"pic {n}, x;y.jpg|{n}\n" for n in range(3)))
+    source = open_source(tmp_path / "list.txt", DataPart(delimiter=given))
+    assert source.names == tuple(f"pic {n}, x;y.jpg" for n in range(3))
+    assert source.labels.tolist() == [0, 1, 2]
+
+
+def test_a_bar_can_be_said_on_the_command_line():
+    assert override(from_scratch("ResNet18", epochs=1), ["data.delimiter=|"]).data.delimiter == "|"

@@ -23,7 +23,7 @@ from residua.data.sources.folder import SUFFIXES
 from residua.data.sources.labels import Cells, Known, label
 from residua.data.sources.place import missing, title_of
 
-_DELIMITERS = ("\t", ";", ",", " ")
+_DELIMITERS = ("\t", ";", ",", "|", " ")
 _SAMPLE = 100  # lines that decide on the delimiter; files whose presence is looked at
 _ENDINGS = "|".join(sorted(suffix[1:] for suffix in SUFFIXES))
 

@@ -99,7 +99,12 @@ def read_text(text: str, title: str) -> Spelling:
 
 
 def read_value(text: str, title: str) -> Any:
-    """Return the value that ``text`` spells; nothing at all is the empty text."""
+    """Return the value that ``text`` spells; nothing at all is the empty text.
+
+    A lone "|" or ">" begins a block in YAML, of which a single value has none: it is itself.
+    """
+    if text.strip() in {"|", ">"}:
+        return text.strip()
     return read_text(f"value: {text}", title).content["value"] if text.strip() else ""
 
 
