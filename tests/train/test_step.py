@@ -29,7 +29,7 @@ _SOURCE = Source(
 
 def _computation(micro_batch, **changes):
     network = create(
-        "ResNet18", num_classes=4, small_images=True, widths=(8, 8, 8, 8), drop_path=0.3, seed=0
+        "ResNet18", num_classes=4, small_images=True, widths=(16, 16, 16, 16), drop_path=0.3, seed=0
     )
     for module_ in network.modules():  # statistics of the batch depend on how it is cut up
         if isinstance(module_, torch.nn.BatchNorm2d):
