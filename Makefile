@@ -8,7 +8,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    train, evaluate and predict on handwritten digits, in about two minutes"
+	@echo "make demo    train, evaluate, predict and report on handwritten digits, in about two minutes"
 	@echo "make test    lint, types, import contracts, all tests, the built wheel in an environment of its own"
 	@echo "make quick   the tests without the slow ones"
 	@echo "make lint    ruff, mypy, import-linter"
