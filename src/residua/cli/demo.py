@@ -92,7 +92,7 @@ def make_recipe(*, seed: int, epochs: int) -> "Recipe":
 def _describe(evaluation: "Evaluation") -> str:
     tally = evaluation.tally
     return (
-        f"Of {tally.total} digits that it has never seen it names {int(tally.right.sum())} "
+        f"Of {tally.total} digits that it was not trained on it names {int(tally.right.sum())} "
         f"right: {tally.top1:.2%}."
     )
 
