@@ -14,7 +14,7 @@ from pathlib import Path
 from recording import RESULTS, summarise, write_result
 
 DATA = Path(os.environ.get("RESIDUA_TEST_DATA") or RESULTS.parent.parent / "shared" / "data")
-SETTINGS = ("augment.image_size=160", "evaluate.image_size=208", "loop.epochs=8")
+SETTINGS = ("augment.image_size=160", "evaluate.image_size=208", "loop.epochs=7")
 
 
 def train(weights: Path, folder: Path, seed: int) -> tuple[float, float]:
