@@ -16,6 +16,8 @@ ResiduaError
 │   ├── UnsafeFileError      a pickle that holds more than arrays
 │   ├── ChecksumError        not the file that was published
 │   └── DownloadError        no mirror gave the file; carries how to bring it by hand
+├── EngineError              an engine or an export that cannot run a bundle here
+│   └── ParityError          its answers are not the network's; carries the table of differences
 ├── DataError                a data set that cannot be read
 └── TrainingError            a training that cannot go on, as when its loss diverged
     ├── CheckpointError      no checkpoint of an interrupted run can be read
@@ -132,6 +134,20 @@ class ChecksumError(WeightsError):
 
 class DownloadError(WeightsError):
     """No mirror gave the file; the message says how to bring it by hand."""
+
+
+class EngineError(ResiduaError):
+    """An engine or an export that cannot run a bundle here."""
+
+
+class ParityError(EngineError):
+    """Answers that are not the reference network's; ``differences`` is the table, a line each."""
+
+    def __init__(self, problem: str, differences: Sequence[str], *, next_step: str = "") -> None:
+        """Show ``differences`` below the problem."""
+        self.differences = tuple(differences)
+        super().__init__("\n".join([problem, *(f"  {line}" for line in self.differences)]),
+                         next_step=next_step)  # fmt: skip
 
 
 class DataError(ResiduaError):

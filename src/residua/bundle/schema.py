@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Positive = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(gt=0, le=8192)]  # pixels
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
 class Record(BaseModel):
@@ -184,14 +185,44 @@ class FileRecord(Record):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class Parity(Record):
+    """How an artefact answered beside the reference network (``engines/parity.py`` has the rules).
+
+    ``inputs`` crops were compared, ``pictures`` of them of real pictures. ``agreement`` is the
+    share with the same best class, where the reference's two best classes are not closer than the
+    precision can tell; ``difference`` the largest of a probability, ``cosine`` the least between
+    two answers. ``machine`` is the processor, ``checked`` a time in ISO 8601.
+    """
+
+    inputs: Positive
+    pictures: Annotated[int, Field(ge=0)] = 0
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    difference: Annotated[float, Field(ge=0)]
+    cosine: Annotated[float, Field(ge=-1, le=1.000001)]
+    machine: str = ""
+    checked: str = ""
+
+
 class Export(Record):
-    """One exported format: its files and the figures of its parity gate."""
+    """One exported artefact: its files, what it takes, and the figures of its parity gate.
+
+    ``entry`` is the file that a runtime opens; it and ``files`` are relative to the bundle. Input
+    ``crop`` is [N, crop_size, crop_size, C], ``image`` a whole decoded picture [N, H, W, C] of any
+    size. ``pixels`` float32 means values 0…255 as well. ``layout`` NCHW has the channels second.
+    ``batch`` is the number of pictures of a run where it is fixed.
+    """
 
     format: str
-    precision: str
-    files: tuple[str, ...]
-    parity: dict[str, float]
+    precision: Precision = "fp32"
+    entry: str
+    files: dict[str, FileRecord]
+    input: Literal["crop", "image"] = "crop"
+    pixels: Literal["uint8", "float32"] = "uint8"
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
+    batch: Positive | None = None
+    parity: Parity | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Manifest(Record):

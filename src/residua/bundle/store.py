@@ -24,6 +24,8 @@ from residua.bundle.upgrade import upgrade
 
 MANIFEST = "bundle.json"
 WEIGHTS = "weights.safetensors"
+# Fields that no export holds.
+_BESIDE = {"metrics", "provenance", "licence", "recipe", "files", "exports"}
 _MANIFEST_LIMIT = 64 << 20  # bytes; a manifest of 1000 classes has 100 kB
 
 
@@ -39,12 +41,18 @@ class Bundle:
         """The file of tensors."""
         return self.path / WEIGHTS
 
+    @property
+    def records(self) -> dict[str, FileRecord]:
+        """Every file beside ``bundle.json``, those of the exports among them."""
+        exported = (export.files for export in self.manifest.exports.values())
+        return {name: r for files in (self.manifest.files, *exported) for name, r in files.items()}
+
     def verify(self, name: str = "") -> None:
         """Compare size and SHA-256 of one file, or of all, with the manifest.
 
         Raises BundleDamagedError that names the first file that differs.
         """
-        records = self.manifest.files
+        records = self.records
         for relative in [name] if name else records:
             path, record = self.path / relative, records[relative]
             if not path.is_file():
@@ -137,13 +145,13 @@ def amend_bundle(
     """Replace fields of the manifest, on disk: in place, or in a copy at ``output``.
 
     In place only ``bundle.json`` is written anew, whole or not at all. ``changes`` holds fields of
-    Manifest. Raises SettingError where the bundle has exports: they hold what is to change.
+    Manifest. Raises SettingError where the bundle has exports that hold what is to change.
     """
     if output is not None:
         manifest = bundle.manifest.model_copy(update=dict(changes))
         return write_bundle(output, manifest, bundle.tensors())
     manifest = read_bundle(bundle.path).manifest
-    if manifest.exports:
+    if manifest.exports and not _BESIDE.issuperset(changes):
         raise SettingError(
             f"{bundle.path} has exports that hold its {' and '.join(changes)} as they are: "
             f"{', '.join(manifest.exports)}.",
@@ -157,7 +165,8 @@ def amend_bundle(
 
 def _check_names(manifest: Manifest, path: Path) -> None:
     """Refuse file names that lead out of the bundle: a manifest may come from anywhere."""
-    for name in manifest.files:
+    exported = (name for export in manifest.exports.values() for name in export.files)
+    for name in (*manifest.files, *exported):
         parts = Path(name).parts
         if Path(name).is_absolute() or ".." in parts or not parts:
             raise _damaged(path, f"names a file outside the bundle: {name!r}")

@@ -13,8 +13,13 @@ def _add_figures(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def _drop_exports(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 says more of an export; nothing wrote any before."""
+    return {**content, "exports": {}}
+
+
 # From version N to N + 1, by N.
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _add_figures}
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _add_figures, 2: _drop_exports}
 
 
 def upgrade(content: Any, path: Path) -> dict[str, Any]:

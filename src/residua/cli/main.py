@@ -17,6 +17,7 @@ from residua.cli import (
     data,
     demo,
     evaluate,
+    export,
     models,
     predict,
     recipe,
@@ -40,6 +41,7 @@ app.command("train", short_help="From a folder of pictures to a bundle.")(train.
 app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
 app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
 app.command("report", short_help="A classifier on one page of HTML.")(report.report)
+app.command("export", short_help="A classifier for other runtimes, compared.")(export.export)
 app.command("models", short_help="List the networks of the series.")(models.models)
 app.add_typer(data.app, name="data", short_help="Check, show, divide and pack pictures.")
 app.add_typer(recipe.app, name="recipe", short_help="List, show and check training recipes.")

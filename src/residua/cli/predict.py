@@ -60,7 +60,10 @@ Save = Annotated[
     str | None,
     typer.Option(help="Also write the results to this file: .json, .jsonl, .csv or .txt."),
 ]
-Engine = Annotated[str, typer.Option(help="auto, openvino or torch.")]
+Engine = Annotated[str, typer.Option(help="auto, openvino, onnxruntime, torch, …")]
+Precision = Annotated[
+    str, typer.Option(help="fp32, bf16, fp16, int8 (of an export), or fastest of them.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
@@ -90,6 +93,7 @@ def predict(
     save: Save = None,
     engine: Engine = "auto",
     device: Device = "auto",
+    precision: Precision = "fp32",
     threads: Threads = None,
     exact: Exact = False,
     max_bytes: MaxBytes = None,
@@ -115,8 +119,9 @@ def predict(
 
     form = _choose_format(format, json=json, csv=csv)
     classifier = load(
-        model, architecture=architecture, engine=engine, device=device, exact=exact,
-        threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels),
+        model, architecture=architecture, engine=engine, device=device, precision=precision,
+        threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels), exact=exact,
+        notify=_tell,
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
@@ -125,6 +130,12 @@ def predict(
     watched = _count(progressing(predictions, "predicting", _count_inputs(images)), counts)
     _show(watched if save is None else _save(watched, save), form)
     _conclude(counts)
+
+
+def _tell(line: str) -> None:
+    """Say on the terminal what the choice of an engine found."""
+    if sys.stderr.isatty():
+        typer.echo(line, err=True)
 
 
 def _show(predictions: "Iterable[Prediction]", form: "Format") -> None:

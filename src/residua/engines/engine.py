@@ -1,10 +1,31 @@
 """What every engine offers, and how one is asked for."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-ENGINES = ("auto", "openvino", "torch")
+from residua.bundle.schema import Export
+from residua.bundle.store import Bundle
+
+Hint = Literal["latency", "throughput"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an engine is to run, and how.
+
+    Without ``export`` it runs the bundle's own weights. ``threads`` None means all cores; ``hint``
+    says whether one run shall be quick or many under way at the same time.
+    """
+
+    bundle: Bundle
+    precision: str = "fp32"
+    export: Export | None = None
+    device: str = "cpu"
+    threads: int | None = None
+    hint: Hint = "latency"
 
 
 @runtime_checkable
@@ -13,7 +34,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Runtime, precision and device in words, as "openvino float32 on CPU"."""
+        """Runtime, precision and device in words, as "openvino fp32 on the processor"."""
         ...
 
     @property
@@ -29,3 +50,43 @@ class Engine(Protocol):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 [N, H, W, C] crops → float32 [N, classes] probabilities."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One engine by name: the library it needs, the extra that brings it, what it can run.
+
+    ``format`` is the export that it runs; ``weights`` tells that it also runs a bundle that has
+    none; ``devices`` and ``precisions`` what it takes.
+    """
+
+    library: str
+    extra: str
+    format: str
+    weights: bool = False
+    devices: tuple[str, ...] = ("cpu",)
+    precisions: tuple[str, ...] = ("fp32",)
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    "openvino": Runtime(
+        "openvino", "all", "openvino", weights=True, precisions=("fp32", "bf16", "fp16", "int8")
+    ),
+    "onnxruntime": Runtime(
+        "onnxruntime", "export", "onnx", weights=True, precisions=("fp32", "fp16", "int8")
+    ),
+    "torch": Runtime(
+        "torch", "all", "torch", weights=True, devices=("cpu", "cuda"),
+        precisions=("fp32", "bf16", "fp16"),
+    ),
+    "torch-compiled": Runtime(
+        "torch", "all", "torch", weights=True, devices=("cpu", "cuda"),
+        precisions=("fp32", "bf16", "fp16"),
+    ),
+    "torch-cudagraph": Runtime(
+        "torch", "all", "torch", weights=True, devices=("cuda",),
+        precisions=("fp32", "bf16", "fp16"),
+    ),
+    "aoti": Runtime("torch", "all", "aoti"),
+}  # fmt: skip
+ENGINES = ("auto", *RUNTIMES)

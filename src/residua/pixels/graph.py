@@ -47,9 +47,16 @@ class Deployed(nn.Module):
         preprocess: Preprocess,
         calibration: Calibration | None = None,
         task: Literal["single-label", "multi-label"] = "single-label",
+        *,
+        compute: torch.dtype = torch.float32,
     ) -> None:
-        """Wrap ``network`` (float [N, C, H, W] → logits [N, classes]), which is not copied."""
+        """Wrap ``network`` (float [N, C, H, W] → logits [N, classes]), which is not copied.
+
+        ``compute`` is the type that the network's parameters have; normalising and the softmax are
+        float32 in any case.
+        """
         super().__init__()
+        self.compute = compute
         self.normalize = Normalize(preprocess.mean, preprocess.std)
         self.network = network
         self.inverse_temperature = 1 / (calibration or Calibration()).temperature
@@ -57,6 +64,6 @@ class Deployed(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the probabilities of a batch of crops."""
-        logits: Tensor = self.network(self.normalize(image))
+        logits: Tensor = self.network(self.normalize(image).to(self.compute))
         scaled = logits.float() * self.inverse_temperature
         return scaled.softmax(dim=1) if self.task == "single-label" else scaled.sigmoid()

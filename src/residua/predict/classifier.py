@@ -1,18 +1,17 @@
 """``Classifier``: a bundle ready to predict. ``residua.load`` makes one from a name or a path."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from residua.base.errors import ImageError, SettingError
 from residua.bundle.schema import Classes, Manifest
 from residua.bundle.store import Bundle
-from residua.engines.choose import open_engine
+from residua.engines.choose import Notify, open_engine
+from residua.engines.engine import Hint
 from residua.pixels.limits import DEFAULT_LIMITS, Limits
-from residua.pixels.prepare import prepare, prepare_image, prepare_pixels
+from residua.predict.crops import prepare_item
 from residua.predict.inputs import Item, list_items
 from residua.predict.pipeline import run_ahead
 from residua.predict.results import Prediction, rank
@@ -28,18 +27,21 @@ class Classifier:
         *,
         engine: str = "auto",
         device: str = "auto",
+        precision: str = "fp32",
         threads: int | None = None,
+        hint: Hint = "latency",
         limits: Limits = DEFAULT_LIMITS,
         exact: bool = False,
+        notify: Notify | None = None,
     ) -> None:
-        """Open an engine for ``bundle``; ``limits`` bound what a picture may claim to be.
-
-        ``exact`` decodes very large photos at full size (see ``pixels.prepare``).
-        """
+        """Open an engine for ``bundle`` (see ``residua.load``)."""
         self.bundle = bundle
         self.limits = limits
         self.exact = exact
-        self.engine = open_engine(bundle, engine=engine, device=device, threads=threads)
+        self.engine = open_engine(
+            bundle, engine=engine, device=device, precision=precision, threads=threads, hint=hint,
+            notify=notify,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         """The row, the number of classes and the engine."""
@@ -97,27 +99,16 @@ class Classifier:
     def _predict(
         self, items: Iterator[Item], top_k: int, batch_size: int, threshold: float
     ) -> Iterator[Prediction]:
-        for item, outcome in run_ahead(items, self._prepare, self.engine, batch_size=batch_size):
+        prepare = partial(
+            prepare_item, preprocess=self.manifest.preprocess, limits=self.limits, exact=self.exact
+        )
+        for item, outcome in run_ahead(items, prepare, self.engine, batch_size=batch_size):
             if isinstance(outcome, ImageError):
                 yield Prediction(item.name, error=outcome.problem, reason=outcome.reason)
             else:
                 yield rank(
                     outcome, self.classes, filename=item.name, top_k=top_k, threshold=threshold
                 )
-
-    def _prepare(self, item: Item) -> np.ndarray:
-        """Return the item's crop [crop, crop, C]; every kind of content takes the same way."""
-        content = item.read(self.limits)
-        preprocess = self.manifest.preprocess
-        match content:
-            case bytes():
-                return prepare(
-                    content, preprocess, limits=self.limits, name=item.name, exact=self.exact
-                )
-            case Image.Image():
-                return prepare_image(content, preprocess, limits=self.limits, name=item.name)
-            case _:
-                return prepare_pixels(content, preprocess, limits=self.limits, name=item.name)
 
 
 def load(
@@ -126,16 +117,21 @@ def load(
     architecture: str | None = None,
     engine: str = "auto",
     device: str = "auto",
+    precision: str = "fp32",
     threads: int | None = None,
+    hint: Hint = "latency",
     limits: Limits = DEFAULT_LIMITS,
     exact: bool = False,
+    notify: Notify | None = None,
 ) -> Classifier:
     """Return a Classifier for a zoo name ("ResNet50_vd_ssld"), a bundle or a weight file.
 
     The weights of a zoo name are fetched at its first use. ``architecture`` names the row of a
-    weight file whose tensors fit several. ``engine`` is "auto", "openvino" or "torch"; ``device``
-    is "auto", "cpu" or "cuda"; ``threads`` None means all cores; ``limits`` bound what a picture
-    may claim to be; ``exact`` decodes very large photos at full size, which is slower.
+    weight file whose tensors fit several. ``engine`` is "auto" or a name (``engines/engine.py``);
+    ``device`` "auto", "cpu" or "cuda"; ``precision`` "fp32", "bf16", "fp16", "int8" or "fastest";
+    ``threads`` None means all cores; ``hint`` "throughput" suits many pictures, "latency" one at a
+    time. ``limits`` bound what a picture may claim to be; ``exact`` decodes very large photos at
+    full size, which is slower. ``notify`` hears what the choice of an engine found.
 
     >>> classifier = load("flowers.bundle")                    # doctest: +SKIP
     >>> next(classifier.predict("rose.jpg")).label_names[0]    # doctest: +SKIP
@@ -143,5 +139,6 @@ def load(
     """
     bundle = open_bundle(name_or_path, architecture=architecture)
     return Classifier(
-        bundle, engine=engine, device=device, threads=threads, limits=limits, exact=exact
-    )
+        bundle, engine=engine, device=device, precision=precision, threads=threads, hint=hint,
+        limits=limits, exact=exact, notify=notify,
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""``residua export``: a bundle for other runtimes, each artefact compared before it is kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+    from residua.bundle.store import Bundle
+    from residua.export.run import Outcome
+
+FAILED = 1  # exit code: at least one format was not written, or does not answer as it should
+
+Model = Annotated[
+    str, typer.Argument(help="A bundle, or a name from `residua models`.", show_default=False)
+]
+More = Annotated[
+    list[str] | None, typer.Argument(metavar="[MORE FORMATS]…", help="After --format FIRST.")
+]
+FormatNames = Annotated[
+    list[str] | None,
+    typer.Option("--format", "-f", help="What to write, from --list; several at once."),
+]
+Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8, as the format takes.")]
+Pictures = Annotated[
+    str,
+    typer.Option(help="Real pictures (a file, a folder) that the comparison asks as well."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write into a copy of the bundle [default: into the bundle; of a name: NAME.bundle]."
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the copy if it exists.")]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Write nothing: compare the exports that are there.")
+]
+ListFormats = Annotated[bool, typer.Option("--list", help="List the formats and what they need.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object.")]
+
+
+def export(
+    model: Model = "",
+    more: More = None,
+    format: FormatNames = None,
+    precision: Precision = "fp32",
+    pictures: Pictures = "",
+    output: Output = None,
+    overwrite: Overwrite = False,
+    verify: Verify = False,
+    list_formats: ListFormats = False,
+    json: Json = False,
+) -> None:
+    """Write a bundle in the formats of other runtimes, into the bundle.
+
+    Every graph takes uint8 crops [N, H, W, C] and gives probabilities: normalisation, calibration
+    and softmax are inside. Each is run beside the network on the same pictures before it is kept;
+    one that answers differently is not written, and the exit code is then 1.
+
+    For example:
+
+      residua export flowers.bundle --format onnx openvino
+
+      residua export ResNet50_vd_ssld --format onnx --pictures photos/
+
+      residua export flowers.bundle --verify
+    """
+    if list_formats:
+        typer.echo(_spell_formats(json=json))
+        return
+    from residua.base.errors import SettingError
+
+    names = [part for word in format or () for part in word.split(",")] + list(more or ())
+    if not model:
+        raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
+    if not names and not verify:
+        raise SettingError(
+            "No format was given.", next_step="Add --format onnx, or see: residua export --list"
+        )
+    if more and not format:
+        raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
+    outcomes = _verify(model, pictures) if verify else _export(
+        _open_target(model, output, overwrite=overwrite), names, precision, pictures, json=json
+    )  # fmt: skip
+    _conclude(list(outcomes), json=json)
+
+
+def _export(
+    bundle: "Bundle", names: list[str], precision: Any, pictures: str, *, json: bool
+) -> "Iterable[Outcome]":
+    from residua.export.run import export_bundle
+
+    def notify(line: str) -> None:
+        if not json:
+            typer.echo(line, err=True)
+
+    crops = _read_crops(bundle, pictures)
+    return export_bundle(bundle, names, precision=precision, pictures=crops, notify=notify)
+
+
+def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
+    from residua.base.errors import SettingError
+    from residua.export.verify import verify_exports
+    from residua.zoo.weights.resolve import open_bundle
+
+    bundle = open_bundle(model)
+    if not bundle.manifest.exports:
+        raise SettingError(
+            f"{bundle.path} has no exports.", next_step="Make one: residua export --format onnx"
+        )
+    return verify_exports(bundle, _read_crops(bundle, pictures))
+
+
+def _open_target(model: str, output: Path | None, *, overwrite: bool) -> "Bundle":
+    """Return the bundle to write into: the one given, or a copy of it (of a name: always)."""
+    from residua.bundle.store import is_bundle, write_bundle
+    from residua.zoo.weights.resolve import open_bundle
+
+    bundle = open_bundle(model)
+    if output is None and is_bundle(Path(model).expanduser()):
+        return bundle
+    target = output or Path(f"{Path(model).stem if Path(model).is_file() else model}.bundle")
+    if output is None and is_bundle(target):
+        return open_bundle(target)  # the copy of an earlier call
+    return write_bundle(target, bundle.manifest, bundle.tensors(), overwrite=overwrite)
+
+
+def _read_crops(bundle: "Bundle", pictures: str) -> "np.ndarray | None":
+    """Return the crops of the pictures that can be read, 64 at the most."""
+    if not pictures:
+        return None
+    import numpy as np
+
+    from residua.base.errors import DataError
+    from residua.predict.crops import read_crops
+
+    crops = list(read_crops(pictures, bundle.manifest.preprocess, limit=64))
+    if not crops:
+        raise DataError(f"No picture of {pictures} could be read.")
+    return np.stack(crops)
+
+
+def _spell_formats(*, json: bool) -> str:
+    from dataclasses import asdict
+    from importlib.util import find_spec
+    from json import dumps
+
+    from residua.export.formats import FORMATS
+
+    if json:
+        return dumps({name: asdict(form) for name, form in FORMATS.items()})
+    lines = []
+    for name, form in FORMATS.items():
+        missing = [library for library in form.libraries if find_spec(library) is None]
+        state = f"needs: pip install 'residua[{form.extra}]'" if missing else "installed"
+        precisions = ", ".join(form.precisions)
+        lines.append(f"{name:<12}{form.title:<32}{precisions:<20}{state}")
+    return "\n".join(lines)
+
+
+def _conclude(outcomes: "list[Outcome]", *, json: bool) -> None:
+    """Print a line a format, and exit with 1 where one failed."""
+    from json import dumps
+
+    if json:
+        typer.echo(dumps({o.name: _as_record(o) for o in outcomes}, ensure_ascii=False))
+    else:
+        for outcome in outcomes:
+            typer.echo(_spell(outcome))
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(FAILED)
+
+
+def _as_record(outcome: "Outcome") -> dict[str, Any]:
+    if outcome.export is None:
+        return {"error": str(outcome.error)}
+    return outcome.export.model_dump(mode="json")
+
+
+def _spell(outcome: "Outcome") -> str:
+    export = outcome.export
+    if export is None:
+        return f"{outcome.name}: not written. {outcome.error}"
+    size = sum(record.bytes for record in export.files.values()) / 1e6
+    lines = [f"{outcome.name}: {export.entry}, {size:.1f} MB"]
+    if export.parity is None:
+        lines.append("  not compared: it cannot be run on this system")
+    else:
+        parity = export.parity
+        lines.append(
+            f"  on {parity.inputs} crops ({parity.pictures} of pictures) the best class agrees on "
+            f"{parity.agreement:.1%}, probabilities within {parity.difference:.2g}"
+        )
+    return "\n".join([*lines, *(f"  {note}" for note in export.notes)])

@@ -1,0 +1,75 @@
+"""What a bundle's network answers to the probes: computed once by torch in float32, then kept.
+
+An exported bundle carries the answers, so that a machine without torch can check an artefact too;
+those of a bundle of weights alone are kept in the cache.
+"""
+
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse
+from safetensors.numpy import save as serialize
+
+from residua.base.files import write_atomic
+from residua.bundle.exports import REFERENCE
+from residua.bundle.schema import Manifest
+from residua.bundle.store import WEIGHTS, Bundle
+from residua.engines.probes import EDITION, make_probes
+from residua.zoo.weights.cache import cache_folder
+
+
+def identify(manifest: Manifest) -> str:
+    """Return a fingerprint of all that decides the answers."""
+    preprocess = manifest.preprocess
+    parts = (
+        str(EDITION), manifest.files[WEIGHTS].sha256, manifest.architecture.model_dump_json(),
+        str(preprocess.crop_size), str(preprocess.mean), str(preprocess.std),
+        str(manifest.calibration.temperature), manifest.task,
+    )  # fmt: skip
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def find_reference(bundle: Bundle) -> np.ndarray | None:
+    """Return the kept answers [probes, classes] to the probes, or None. Imports no torch."""
+    name = identify(bundle.manifest)
+    if REFERENCE in bundle.manifest.files:
+        bundle.verify(REFERENCE)
+        if (kept := _read(bundle.path / REFERENCE, name)) is not None:
+            return kept
+    return _read(_cached(name), name)
+
+
+def make_reference(bundle: Bundle) -> np.ndarray | None:
+    """Return the answers to the probes, computed by torch if need be; None where it is missing."""
+    kept = find_reference(bundle)
+    if kept is not None or find_spec("torch") is None:
+        return kept
+    from residua.engines.pytorch import compute_reference
+
+    answers = compute_reference(bundle, make_probes(bundle.manifest.preprocess))
+    name = identify(bundle.manifest)
+    try:
+        write_atomic(_cached(name), pack_reference(answers, bundle.manifest))
+    except OSError:
+        return answers  # a cache that cannot be written costs time, not the answer
+    return answers
+
+
+def pack_reference(answers: np.ndarray, manifest: Manifest) -> bytes:
+    """Return the content of a file of answers, for ``bundle.exports.add_file``."""
+    return serialize({identify(manifest): answers})
+
+
+def _cached(name: str) -> Path:
+    return cache_folder() / "references" / f"{name[:32]}.safetensors"
+
+
+def _read(path: Path, name: str) -> np.ndarray | None:
+    """Return the answers kept in ``path`` under ``name``, or None where there are none such."""
+    try:
+        return parse(path.read_bytes()).get(name)
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,171 @@
+"""Which engine is the fastest here whose answers are right: measured once, then remembered.
+
+$RESIDUA_CACHE/engines/KEY.json, one file for each set of weights, machine, set of versions and
+wish; deleting it measures again.
+"""
+
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from residua.base.errors import EngineError, ResiduaError
+from residua.base.files import write_atomic
+from residua.base.machine import describe_machine
+from residua.bundle.schema import Parity
+from residua.engines.engine import RUNTIMES, Demand, Engine
+from residua.engines.open import open_runtime
+from residua.engines.parity import compare, run_in_parts, tolerance_for
+from residua.engines.probes import make_probes
+from residua.engines.reference import identify, make_reference
+from residua.zoo.weights.cache import cache_folder
+
+Candidate = tuple[str, Demand]
+_SECONDS = 1.0  # of timing, for each candidate
+_ROUNDS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was found of one candidate: its parity, its time, or why it is out."""
+
+    engine: str
+    precision: str
+    parity: Parity | None
+    milliseconds: float | None
+    problem: str = ""
+
+    def spell(self) -> str:
+        """Return the finding in a line."""
+        name = f"{self.engine} {self.precision}"
+        if self.problem or self.parity is None or self.milliseconds is None:
+            return f"{name}: not used, {self.problem}"
+        return (
+            f"{name}: {self.milliseconds:.1f} ms a picture, best class agrees on "
+            f"{self.parity.agreement:.0%}, probabilities within {self.parity.difference:.2g}"
+        )
+
+
+def choose_measured(candidates: Sequence[Candidate], notify: Callable[[str], None]) -> Candidate:
+    """Return the candidate that is remembered for this machine, or the best after a trial.
+
+    ``notify`` gets a line for each candidate of a trial. Where one candidate alone is there and no
+    reference can be computed (no torch), it is taken, with a warning.
+    """
+    path = cache_folder() / "engines" / f"{_key(candidates)}.json"
+    if (chosen := _recall(path, candidates)) is not None:
+        return chosen
+    demand = candidates[0][1]
+    reference = make_reference(demand.bundle)
+    if reference is None:
+        warnings.warn("torch is missing: answers were not compared on this machine.", stacklevel=4)
+        return candidates[0]
+    notify("First use of these weights here: comparing and timing the engines once.")
+    trials = try_candidates(candidates, reference)
+    for trial in trials:
+        notify(f"  {trial.spell()}")
+    passed = [place for place, trial in enumerate(trials) if trial.milliseconds is not None]
+    if not passed:
+        findings = "; ".join(trial.spell() for trial in trials)
+        raise EngineError(
+            f"No engine gives the reference network's answers here. {findings}",
+            next_step="Use --engine torch, and report this with the output of: residua env",
+        )
+    best = min(passed, key=lambda place: trials[place].milliseconds or 0)
+    _remember(path, best, trials)
+    return candidates[best]
+
+
+def try_candidates(candidates: Sequence[Candidate], reference: np.ndarray) -> list[Trial]:
+    """Compare each candidate with ``reference`` on the probes; time those that pass, in turn."""
+    crops = make_probes(candidates[0][1].bundle.manifest.preprocess)
+    engines: dict[int, Engine] = {}
+    trials: list[Trial] = []
+    for place, (name, demand) in enumerate(candidates):
+        parity, problem = None, ""
+        try:
+            engine = open_runtime(name, demand)
+            answers = run_in_parts(engine.run, crops)
+            tolerance = tolerance_for(RUNTIMES[name].format, demand.precision)
+            parity, excesses = compare(reference, answers, tolerance)
+            problem = "; ".join(excesses)
+        except (ResiduaError, RuntimeError, ImportError) as error:
+            problem = str(error).splitlines()[0]
+        if not problem:
+            engines[place] = engine
+        trials.append(Trial(name, demand.precision, parity, None, problem))
+    for place, milliseconds in _time(engines, crops[:1]).items():
+        trial = trials[place]
+        trials[place] = Trial(trial.engine, trial.precision, trial.parity, milliseconds)
+    return trials
+
+
+def _time(engines: Mapping[int, Engine], crop: np.ndarray) -> dict[int, float]:
+    """Return the median milliseconds of one picture, the engines measured in turn."""
+    rounds = _ROUNDS if len(engines) > 1 else 3  # of one alone nothing hangs on the figure
+    times: dict[int, list[float]] = {place: [] for place in engines}
+    started = time.perf_counter()
+    for _ in range(rounds):
+        for place, engine in engines.items():
+            begun = time.perf_counter()
+            engine.run(crop)
+            times[place].append(time.perf_counter() - begun)
+        if time.perf_counter() - started > _SECONDS * len(engines):
+            break
+    return {place: 1000 * statistics.median(each) for place, each in times.items()}
+
+
+def _key(candidates: Sequence[Candidate]) -> str:
+    """Return a fingerprint of weights, machine, versions and wish."""
+    machine = describe_machine()
+    parts = [identify(candidates[0][1].bundle.manifest), machine["processor"], machine["features"]]
+    for name, demand in candidates:
+        library = RUNTIMES[name].library
+        export = demand.export.files[demand.export.entry].sha256 if demand.export else ""
+        parts += [name, demand.precision, _version(library), export, demand.device]
+        parts += [str(demand.threads or machine["cores"]), demand.hint]
+    return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _recall(path: Path, candidates: Sequence[Candidate]) -> Candidate | None:
+    try:
+        kept: Any = json.loads(path.read_bytes())
+        place: int = kept["chosen"]
+        return candidates[place]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _remember(path: Path, chosen: int, trials: Sequence[Trial]) -> None:
+    record = {
+        "chosen": chosen,
+        "trials": [
+            {
+                "engine": trial.engine,
+                "precision": trial.precision,
+                "milliseconds": trial.milliseconds,
+                "problem": trial.problem,
+                "parity": trial.parity.model_dump() if trial.parity else None,
+            }
+            for trial in trials
+        ],
+    }
+    try:
+        write_atomic(path, json.dumps(record, indent=1).encode())
+    except OSError:
+        return  # a cache that cannot be written costs time, not the answer

@@ -1,0 +1,32 @@
+"""The formats by name: what each needs, what it can hold, which engine runs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format. ``libraries`` write it, the ``extra`` brings them; ``engine`` runs it here.
+
+    ``images`` tells that it can hold resizing and cropping too (``--input image``). Without an
+    engine (``None``) an artefact can be made but not run on this system.
+    """
+
+    title: str
+    libraries: tuple[str, ...]
+    extra: str
+    engine: str | None
+    precisions: tuple[str, ...] = ("fp32",)
+    images: bool = False
+
+
+FORMATS: Mapping[str, Format] = {
+    "onnx": Format(
+        "ONNX, one file", ("onnx", "onnxruntime"), "export", "onnxruntime",
+        ("fp32", "fp16", "int8"), images=True,
+    ),
+    "openvino": Format(
+        "OpenVINO IR", ("openvino",), "all", "openvino", ("fp32", "fp16", "int8"), images=True
+    ),
+    "torch": Format("torch.export program", ("torch",), "all", "torch"),
+}  # fmt: skip

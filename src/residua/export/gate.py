@@ -1,0 +1,88 @@
+"""The parity gate: an artefact that does not answer as the reference network is not kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from residua.base.errors import EngineError, ParityError
+from residua.bundle.schema import Export, Parity
+from residua.bundle.store import Bundle
+from residua.engines.engine import Demand
+from residua.engines.open import open_runtime
+from residua.engines.parity import Tolerance, compare, run_in_parts, tolerance_for
+from residua.engines.probes import make_probes
+from residua.export.formats import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The crops that every artefact is asked, and what the reference network answers to them.
+
+    ``crops`` uint8 [N, crop, crop, C]: the probes, then ``pictures`` of real pictures;
+    ``answers`` float32 [N, classes].
+    """
+
+    crops: np.ndarray
+    answers: np.ndarray
+    pictures: int
+
+
+def set_exam(bundle: Bundle, pictures: np.ndarray | None = None) -> Exam:
+    """Return the exam of a bundle; ``pictures`` are uint8 crops [N, crop, crop, C] or None."""
+    from residua.engines.pytorch import compute_reference
+
+    crops = make_probes(bundle.manifest.preprocess)
+    count = 0 if pictures is None else len(pictures)
+    if pictures is not None and count:
+        crops = np.concatenate([crops, pictures])
+    return Exam(crops, compute_reference(bundle, crops), count)
+
+
+def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[str, ...]]:
+    """Run the artefact on the exam; return its figures and what of them is not allowed.
+
+    ``bundle`` and ``export`` may lie in a scratch folder: only the bundle's path is used for files.
+    """
+    engine = FORMATS[export.format].engine
+    if engine is None:
+        raise EngineError(f"The {export.format} format cannot be run on this system.")
+    opened = open_runtime(engine, Demand(bundle, export.precision, export))
+    sizes: Sequence[int] = (1, 3)
+    if export.batch is not None:
+        sizes = (export.batch,) * (len(exam.crops) // export.batch)
+    answers = run_in_parts(opened.run, exam.crops, sizes)
+    tolerance = tolerance_for(export.format, export.precision)
+    parity, excesses = compare(exam.answers, answers, tolerance, pictures=exam.pictures)
+    if excesses:
+        excesses = (*excesses, *list_worst(exam, answers, tolerance))
+    return parity, excesses
+
+
+def list_worst(exam: Exam, answers: np.ndarray, tolerance: Tolerance, count: int = 5) -> list[str]:
+    """Return a line for each of the crops that differ most: where an artefact is wrong."""
+    if answers.shape != exam.answers.shape:
+        return []
+    gaps = np.abs(answers - exam.answers).max(1)
+    first_picture = len(exam.crops) - exam.pictures
+    lines = []
+    for place in np.argsort(-gaps)[:count]:
+        if gaps[place] <= tolerance.difference:
+            break
+        kind = "picture" if place >= first_picture else "probe"
+        number = place - first_picture if kind == "picture" else place
+        want, got = int(exam.answers[place].argmax()), int(answers[place].argmax())
+        lines.append(
+            f"{kind} {number}: differs by {gaps[place]:.3g}; class {want} "
+            f"({exam.answers[place, want]:.3f}) there, class {got} ({answers[place, got]:.3f}) here"
+        )
+    return lines
+
+
+def refuse(name: str, excesses: Sequence[str]) -> ParityError:
+    """Return the error that says where an artefact differs."""
+    return ParityError(
+        f"The {name} export does not answer as the network does, so it was not written:",
+        excesses,
+        next_step="The bounds are in residua/engines/parity.py. Please report this.",
+    )

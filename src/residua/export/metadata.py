@@ -1,0 +1,29 @@
+"""What an artefact says of itself, where its format has a place for text."""
+
+import json
+
+from residua.base.version import __version__
+from residua.bundle.schema import Manifest
+from residua.bundle.store import WEIGHTS
+
+
+def describe(manifest: Manifest) -> dict[str, str]:
+    """Return names and texts: classes and preprocessing as JSON, the rest in words.
+
+    Whoever has the file alone can use it: ``input`` says what goes in, ``preprocess`` how a picture
+    becomes that, ``classes`` what the outputs are called, in order.
+    """
+    preprocess = manifest.preprocess
+    side, channels = preprocess.crop_size, preprocess.channels
+    return {
+        "model": manifest.architecture.name,
+        "classes": json.dumps(list(manifest.classes.names), ensure_ascii=False),
+        "class_ids": json.dumps(list(manifest.classes.ids), ensure_ascii=False),
+        "preprocess": preprocess.model_dump_json(),
+        "input": f"image: [N, {side}, {side}, {channels}], values 0…255, not normalised",
+        "output": f"probabilities: [N, {len(manifest.classes)}], {manifest.task}",
+        "temperature": repr(manifest.calibration.temperature),
+        "weights_sha256": manifest.files[WEIGHTS].sha256,
+        "licence": manifest.licence,
+        "made_by": f"residua {__version__}",
+    }

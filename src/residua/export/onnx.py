@@ -1,0 +1,31 @@
+"""ONNX: one file with the weights in it, checked, that can be used alone."""
+
+from pathlib import Path
+
+import onnx
+from onnx import checker, shape_inference
+
+from residua.bundle.schema import Export, Precision
+from residua.bundle.store import Bundle
+from residua.engines.graph.onnx import OPSET, build_model
+from residua.export.metadata import describe
+
+
+def write_onnx(bundle: Bundle, folder: Path, precision: Precision) -> Export:
+    """Write ``model.onnx`` into ``folder``; "fp16" computes in float16, uint8 comes in anyway."""
+    model = build_model(bundle.manifest, bundle.tensors(), half=precision == "fp16")
+    return save_onnx(model, bundle, folder, precision)
+
+
+def save_onnx(model: onnx.ModelProto, bundle: Bundle, folder: Path, precision: Precision) -> Export:
+    """Check ``model``, add the metadata and write it."""
+    for name, text in describe(bundle.manifest).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = name, text
+    checker.check_model(model, full_check=True)
+    shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    onnx.save(model, folder / "model.onnx")
+    return Export(
+        format="onnx", precision=precision, entry="model.onnx", files={},
+        versions={"onnx": onnx.__version__, "opset": str(OPSET)},
+    )  # fmt: skip

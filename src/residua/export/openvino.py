@@ -1,0 +1,27 @@
+"""OpenVINO IR: ``model.xml`` with the graph and ``model.bin`` with the weights."""
+
+from pathlib import Path
+
+import openvino as ov
+
+from residua.bundle.schema import Export, Precision
+from residua.bundle.store import Bundle
+from residua.engines.graph.openvino import build_model
+from residua.export.metadata import describe
+
+
+def write_openvino(bundle: Bundle, folder: Path, precision: Precision) -> Export:
+    """Write the graph into ``folder``; "fp16" keeps the weights in half of the space."""
+    model = build_model(bundle.manifest, bundle.tensors())
+    return save_openvino(model, bundle, folder, precision)
+
+
+def save_openvino(model: ov.Model, bundle: Bundle, folder: Path, precision: Precision) -> Export:
+    """Add the metadata and write ``model``."""
+    for name, text in describe(bundle.manifest).items():
+        model.set_rt_info(text, ["residua", name])
+    ov.save_model(model, folder / "model.xml", compress_to_fp16=precision == "fp16")
+    return Export(
+        format="openvino", precision=precision, entry="model.xml", files={},
+        versions={"openvino": ov.get_version()},
+    )  # fmt: skip

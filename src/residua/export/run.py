@@ -1,0 +1,122 @@
+"""Exporting: one format after the other into the bundle, each through the parity gate."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from residua.base.errors import MissingExtraError, ResiduaError, SettingError, UnknownNameError
+from residua.bundle.exports import REFERENCE, add_export, add_file, name_export
+from residua.bundle.schema import Export, Precision
+from residua.bundle.store import Bundle
+from residua.engines.probes import make_probes
+from residua.engines.reference import pack_reference
+from residua.export.formats import FORMATS
+from residua.export.gate import Exam, examine, refuse, set_exam
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one format: the export, or the error that kept it from being written."""
+
+    name: str
+    export: Export | None
+    error: ResiduaError | None = None
+
+
+def export_bundle(
+    bundle: Bundle,
+    formats: Sequence[str],
+    *,
+    precision: Precision = "fp32",
+    pictures: np.ndarray | None = None,
+    notify: Notify = lambda _: None,
+) -> Iterator[Outcome]:
+    """Write ``formats`` into the bundle and yield what came of each.
+
+    ``pictures`` are uint8 crops [N, crop, crop, C] of real pictures that the gate asks besides its
+    probes. A format that fails leaves what was there; the others go on. Raises UnknownNameError and
+    SettingError before any work.
+    """
+    for name in formats:
+        check_format(name, precision)
+    exam = set_exam(bundle, pictures)
+    bundle = keep_reference(bundle, exam)
+    for name in formats:
+        label = name_export(name, precision)
+        notify(f"{label}: writing and comparing on {len(exam.crops)} crops …")
+        try:
+            bundle = write_export(bundle, name, precision, exam)
+        except ResiduaError as error:
+            yield Outcome(label, None, error)
+        else:
+            yield Outcome(label, bundle.manifest.exports[label])
+
+
+def check_format(name: str, precision: str) -> None:
+    """Refuse a format that does not exist, or not in ``precision``."""
+    if name not in FORMATS:
+        raise UnknownNameError("format", name, FORMATS, next_step="All: residua export --list")
+    able = FORMATS[name].precisions
+    if precision not in able:
+        raise SettingError(
+            f"The {name} format is not written in {precision}.",
+            next_step=f"It takes: {', '.join(able)}.",
+        )
+
+
+def keep_reference(bundle: Bundle, exam: Exam) -> Bundle:
+    """Put the answers to the probes into the bundle: machines without torch compare with them."""
+    probes = len(make_probes(bundle.manifest.preprocess))
+    return add_file(bundle, REFERENCE, pack_reference(exam.answers[:probes], bundle.manifest))
+
+
+def write_export(bundle: Bundle, name: str, precision: Precision, exam: Exam) -> Bundle:
+    """Write one format and return the bundle with it.
+
+    Raises MissingExtraError where its library is not installed, ParityError where the artefact
+    answers differently: then nothing is written.
+    """
+    require_libraries(name)
+    label = name_export(name, precision)
+
+    def make(folder: Path) -> Export:
+        export = write_files(bundle, folder, name, precision)
+        if FORMATS[name].engine is None:
+            return export
+        parity, excesses = examine(Bundle(folder, bundle.manifest), export, exam)
+        if excesses:
+            raise refuse(label, excesses)
+        return export.model_copy(update={"parity": parity})
+
+    return add_export(bundle, label, make)
+
+
+def require_libraries(name: str) -> None:
+    """Raise MissingExtraError where a library that the format needs is not installed."""
+    for library in FORMATS[name].libraries:
+        if find_spec(library) is None:
+            raise MissingExtraError(library, FORMATS[name].extra)
+
+
+def write_files(bundle: Bundle, folder: Path, name: str, precision: Precision) -> Export:
+    """Write the files of one format into ``folder`` and return its record. Imports its library."""
+    match name:
+        case "onnx":
+            from residua.export.onnx import write_onnx
+
+            return write_onnx(bundle, folder, precision)
+        case "openvino":
+            from residua.export.openvino import write_openvino
+
+            return write_openvino(bundle, folder, precision)
+        case "torch":
+            from residua.export.program import write_program
+
+            return write_program(bundle, folder, precision)
+        case _:
+            raise UnknownNameError("format", name, FORMATS)
