@@ -44,8 +44,8 @@ def _draw(seed: int, *shape: int) -> np.ndarray:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
     z ^= z >> np.uint64(31)
-    noise: np.ndarray = np.asarray(z >> np.uint64(56), np.uint8)
-    return np.reshape(noise, shape)
+    z >>= np.uint64(56)
+    return z.astype(np.uint8).reshape(shape)
 
 
 def _enlarge(grid: np.ndarray, side: int) -> np.ndarray:
