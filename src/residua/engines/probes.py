@@ -56,5 +56,5 @@ def _enlarge(grid: np.ndarray, side: int) -> np.ndarray:
     values = grid.astype(np.int64)
     tall = values[low] * (256 - part) + values[low + 1] * part  # [side, g, C]
     part = part.reshape(1, side, 1)
-    wide = tall[:, low] * (256 - part) + tall[:, low + 1] * part
+    wide: np.ndarray = tall[:, low] * (256 - part) + tall[:, low + 1] * part
     return (wide >> 16).astype(np.uint8)
