@@ -173,7 +173,7 @@ def test_fields_are_amended_in_a_copy(path, tmp_path):
 
 
 def test_what_exports_hold_is_not_amended_under_them(path):
-    export = {"format": "onnx", "precision": "float32", "files": [], "parity": {}}
+    export = {"format": "onnx", "entry": "exports/onnx/model.onnx", "files": {}}
     edit(path, exports={"onnx": export})
     bundle = read_bundle(path)
     with pytest.raises(SettingError, match=r"calibration as they are: onnx[\s\S]*--output"):

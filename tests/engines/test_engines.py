@@ -54,7 +54,7 @@ def deploy(network, manifest):
     return run
 
 
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
 @pytest.mark.parametrize("row", KINDS)
 def test_an_engine_answers_as_the_network(row, engine, tmp_path):
     # An odd size shows a wrong rounding of any pool or stride.
@@ -78,7 +78,7 @@ def test_an_engine_answers_as_the_network(row, engine, tmp_path):
         np.testing.assert_allclose(answer, expected[part], rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
 def test_calibration_task_and_channels_are_in_the_graph(engine, tmp_path):
     network = make_network("ResNet18", input_channels=1, **NARROW)
     manifest = Manifest(
@@ -112,11 +112,13 @@ def test_every_kind_of_row_is_among_the_kinds():
     }
 
 
-def test_runs_from_several_threads_do_not_mix(tmp_path):
+@pytest.mark.parametrize("hint", ["latency", "throughput"])
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_runs_from_several_threads_do_not_mix(tmp_path, name, hint):
     from concurrent.futures import ThreadPoolExecutor
 
     bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
-    engine = open_engine(bundle, engine="openvino")
+    engine = open_engine(bundle, engine=name, hint=hint)
     batches = [np.full((2, 64, 64, 3), value, np.uint8) for value in range(0, 250, 10)]
     expected = [engine.run(batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
@@ -136,7 +138,7 @@ def test_runs_from_several_threads_do_not_mix(tmp_path):
         {"num_classes": 7},
     ],
 )
-@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
 def test_a_manifest_that_does_not_describe_its_tensors_is_refused(tmp_path, engine, change):
     bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
     row = bundle.manifest.architecture.model_copy(update=change)
@@ -167,7 +169,18 @@ def test_wrong_names_and_impossible_pairs_are_refused(tmp_path):
         open_engine(bundle, engine="openvino", device="cuda")
 
 
-def test_openvino_needs_no_torch(tmp_path):
+@pytest.mark.slow
+def test_the_compiled_module_answers_as_the_network(tmp_path):
+    bundle = make_bundle(tmp_path / "x.bundle", widths=NARROW["widths"])
+    network = make_network("ResNet18", num_classes=5, widths=NARROW["widths"])
+    batch = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    answer = open_engine(bundle, engine="torch-compiled").run(batch)
+    expected = deploy(network, bundle.manifest)(batch)
+    np.testing.assert_allclose(answer, expected, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_these_engines_need_no_torch(tmp_path, engine):
     import subprocess
     import sys
 
@@ -178,7 +191,7 @@ from pathlib import Path
 import numpy as np
 from residua.bundle.store import read_bundle
 from residua.engines.choose import open_engine
-engine = open_engine(read_bundle(Path({str(bundle.path)!r})), engine="openvino")
+engine = open_engine(read_bundle(Path({str(bundle.path)!r})), engine={engine!r})
 assert engine.run(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 5)
 assert "torch" not in sys.modules
 """

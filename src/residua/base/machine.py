@@ -31,6 +31,14 @@ def has_fast_bf16() -> bool:
     return bool(processor_flags() & {"amx_bf16", "avx512_bf16", "bf16"})
 
 
+def has_int8_dots() -> bool:
+    """Tell whether the processor adds up products of int8 in 32 bits (VNNI, AMX, ARM's dot).
+
+    Without, older x86 adds pairs in 16 bits, which overflow unless weights keep to 7 bits.
+    """
+    return bool(processor_flags() & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
+
+
 def has_nvidia_gpu() -> bool:
     """Tell whether an NVIDIA device file is there; whether torch can use it is for torch to say."""
     return any(Path("/dev").glob("nvidia[0-9]*"))

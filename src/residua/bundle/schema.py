@@ -203,6 +203,30 @@ class Parity(Record):
     checked: str = ""
 
 
+class Drop(Record):
+    """What an int8 artefact costs: its score beside float32's on the same pictures, in 0…1.
+
+    ``score`` is "top-1", "mean average precision", or "agreement" with float32's best class where
+    the pictures have no labels. ``kept`` of ``layers`` stayed in float32 to hold ``allowed``.
+    """
+
+    data: str
+    images: Positive
+    score: Literal["top-1", "mean average precision", "agreement"]
+    fp32: float
+    int8: float
+    allowed: Annotated[float, Field(ge=0, le=1)]
+    layers: Positive
+    kept: Annotated[int, Field(ge=0)]
+    calibrated_on: Positive
+    reduced_range: bool
+
+    @property
+    def drop(self) -> float:
+        """How much of the score is lost; negative where it rose."""
+        return self.fp32 - self.int8
+
+
 class Export(Record):
     """One exported artefact: its files, what it takes, and the figures of its parity gate.
 
@@ -221,6 +245,7 @@ class Export(Record):
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     batch: Positive | None = None
     parity: Parity | None = None
+    drop: Drop | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -30,6 +30,14 @@ Pictures = Annotated[
     str,
     typer.Option(help="Real pictures (a file, a folder) that the comparison asks as well."),
 ]
+Calibrate = Annotated[
+    str,
+    typer.Option(help="Data for int8: calibrates on train/, judges on val/, or both on the whole."),
+]
+MaxDrop = Annotated[
+    float,
+    typer.Option(min=0, max=100, help="Points of accuracy that int8 may cost; else not written."),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -49,6 +57,8 @@ def export(
     more: More = None,
     format: FormatNames = None,
     precision: Precision = "fp32",
+    calibrate: Calibrate = "",
+    max_drop: MaxDrop = 0.5,
     pictures: Pictures = "",
     output: Output = None,
     overwrite: Overwrite = False,
@@ -85,14 +95,17 @@ def export(
     if more and not format:
         raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
     outcomes = _verify(model, pictures) if verify else _export(
-        _open_target(model, output, overwrite=overwrite), names, precision, pictures, json=json
+        _open_target(model, output, overwrite=overwrite), names, precision, pictures,
+        calibrate=calibrate, max_drop=max_drop, json=json,
     )  # fmt: skip
     _conclude(list(outcomes), json=json)
 
 
 def _export(
-    bundle: "Bundle", names: list[str], precision: Any, pictures: str, *, json: bool
-) -> "Iterable[Outcome]":
+    bundle: "Bundle", names: list[str], precision: Any, pictures: str,
+    *, calibrate: str, max_drop: float, json: bool,
+) -> "Iterable[Outcome]":  # fmt: skip
+    from residua.export.guard import open_guard
     from residua.export.run import export_bundle
 
     def notify(line: str) -> None:
@@ -100,7 +113,11 @@ def _export(
             typer.echo(line, err=True)
 
     crops = _read_crops(bundle, pictures)
-    return export_bundle(bundle, names, precision=precision, pictures=crops, notify=notify)
+    guard = open_guard(bundle, calibrate) if calibrate else None
+    return export_bundle(
+        bundle, names, precision=precision, pictures=crops, guard=guard, max_drop=max_drop / 100,
+        notify=notify,
+    )  # fmt: skip
 
 
 def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
@@ -195,5 +212,10 @@ def _spell(outcome: "Outcome") -> str:
         lines.append(
             f"  on {parity.inputs} crops ({parity.pictures} of pictures) the best class agrees on "
             f"{parity.agreement:.1%}, probabilities within {parity.difference:.2g}"
+        )
+    if (drop := export.drop) is not None:
+        lines.append(
+            f"  {drop.score} on {drop.images} pictures: float32 {drop.fp32:.2%}, int8 "
+            f"{drop.int8:.2%}; {drop.kept} of {drop.layers} layers left in float32"
         )
     return "\n".join([*lines, *(f"  {note}" for note in export.notes)])

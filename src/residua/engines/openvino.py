@@ -27,10 +27,17 @@ class OpenVinoEngine:
         """Compile the export, or the graph that is built of the bundle's weights."""
         core = ov.Core()
         self.precision = demand.precision
-        _check_precision(core, demand.precision)
+        able = _computes_in(core, demand.precision)
+        stored = demand.export.precision if demand.export else ""
+        if not able and stored != demand.precision:
+            raise SettingError(
+                f"This processor does not compute in {demand.precision}.",
+                next_step="Use --precision fp32, or int8 after: residua export --precision int8",
+            )
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": demand.hint.upper(),
-            "INFERENCE_PRECISION_HINT": _HINTS[demand.precision],
+            # A file of float16 weights is computed in float32 where the processor has no other way.
+            "INFERENCE_PRECISION_HINT": _HINTS[demand.precision if able else "fp32"],
         }
         if demand.threads is not None:
             options["INFERENCE_NUM_THREADS"] = demand.threads
@@ -56,14 +63,10 @@ class OpenVinoEngine:
             self._requests.put(request)
 
 
-def _check_precision(core: ov.Core, precision: str) -> None:
-    """Refuse a precision that this processor does not compute in."""
+def _computes_in(core: ov.Core, precision: str) -> bool:
+    """Tell whether this processor computes in ``precision``."""
     needed = _CAPABILITIES.get(precision)
-    if needed and needed not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise SettingError(
-            f"This processor does not compute in {precision}.",
-            next_step="Use --precision fp32, or int8 after: residua export --precision int8",
-        )
+    return needed is None or needed in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _compile(core: ov.Core, demand: Demand, options: dict[str, Any]) -> ov.CompiledModel:

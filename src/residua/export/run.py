@@ -15,8 +15,10 @@ from residua.engines.probes import make_probes
 from residua.engines.reference import pack_reference
 from residua.export.formats import FORMATS
 from residua.export.gate import Exam, examine, refuse, set_exam
+from residua.export.guard import Guard
 
 Notify = Callable[[str], None]
+_PICTURES = 64  # of those calibrated on, for the gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,32 @@ def export_bundle(
     *,
     precision: Precision = "fp32",
     pictures: np.ndarray | None = None,
+    guard: Guard | None = None,
+    max_drop: float = 0.005,
     notify: Notify = lambda _: None,
 ) -> Iterator[Outcome]:
     """Write ``formats`` into the bundle and yield what came of each.
 
     ``pictures`` are uint8 crops [N, crop, crop, C] of real pictures that the gate asks besides its
-    probes. A format that fails leaves what was there; the others go on. Raises UnknownNameError and
-    SettingError before any work.
+    probes; ``guard`` is what int8 is calibrated and judged on, which may cost ``max_drop`` of its
+    score (0…1). A format that fails leaves what was there; the others go on. Raises
+    UnknownNameError and SettingError before any work.
     """
     for name in formats:
         check_format(name, precision)
+    if precision == "int8" and guard is None:
+        raise SettingError(
+            "int8 needs pictures to calibrate on.", next_step="Add --calibrate PICTURES."
+        )
+    if guard is not None and pictures is None:
+        pictures = guard.crops[:_PICTURES]
     exam = set_exam(bundle, pictures)
     bundle = keep_reference(bundle, exam)
     for name in formats:
         label = name_export(name, precision)
         notify(f"{label}: writing and comparing on {len(exam.crops)} crops …")
         try:
-            bundle = write_export(bundle, name, precision, exam)
+            bundle = write_export(bundle, name, precision, exam, guard, max_drop)
         except ResiduaError as error:
             yield Outcome(label, None, error)
         else:
@@ -75,17 +86,29 @@ def keep_reference(bundle: Bundle, exam: Exam) -> Bundle:
     return add_file(bundle, REFERENCE, pack_reference(exam.answers[:probes], bundle.manifest))
 
 
-def write_export(bundle: Bundle, name: str, precision: Precision, exam: Exam) -> Bundle:
+def write_export(
+    bundle: Bundle,
+    name: str,
+    precision: Precision,
+    exam: Exam,
+    guard: Guard | None = None,
+    max_drop: float = 0.005,
+) -> Bundle:
     """Write one format and return the bundle with it.
 
     Raises MissingExtraError where its library is not installed, ParityError where the artefact
     answers differently: then nothing is written.
     """
     require_libraries(name)
+    if precision == "int8" and find_spec("nncf") is None:
+        raise MissingExtraError("nncf", "export")
     label = name_export(name, precision)
 
     def make(folder: Path) -> Export:
-        export = write_files(bundle, folder, name, precision)
+        if precision == "int8" and guard is not None:
+            export = write_quantised(bundle, folder, name, guard, max_drop)
+        else:
+            export = write_files(bundle, folder, name, precision)
         if FORMATS[name].engine is None:
             return export
         parity, excesses = examine(Bundle(folder, bundle.manifest), export, exam)
@@ -94,6 +117,25 @@ def write_export(bundle: Bundle, name: str, precision: Precision, exam: Exam) ->
         return export.model_copy(update={"parity": parity})
 
     return add_export(bundle, label, make)
+
+
+def write_quantised(
+    bundle: Bundle, folder: Path, name: str, guard: Guard, max_drop: float
+) -> Export:
+    """Write the int8 files of one format into ``folder`` and return the record with its drop."""
+    from residua.export.quantise import for_onnx, for_openvino, quantise
+
+    if name == "onnx":
+        from residua.export.onnx import save_onnx
+
+        model, drop = quantise(bundle, for_onnx(), guard, max_drop)
+        export = save_onnx(model, bundle, folder, "int8")
+    else:
+        from residua.export.openvino import save_openvino
+
+        model, drop = quantise(bundle, for_openvino(), guard, max_drop)
+        export = save_openvino(model, bundle, folder, "int8")
+    return export.model_copy(update={"drop": drop, "notes": (*export.notes, *guard.notes)})
 
 
 def require_libraries(name: str) -> None:
