@@ -3,7 +3,7 @@
 exports/
   reference.safetensors   what the network answers to the probes (engines/probes.py)
   onnx/model.onnx         one folder an export, named FORMAT[-PRECISION][-image]
-  openvino-int8/…
+  openvino-int8/…         with answers.safetensors, see engines/reference.py
 """
 
 import contextlib
@@ -17,6 +17,8 @@ from residua.bundle.store import Bundle, amend_bundle, read_bundle
 
 EXPORTS = "exports"
 REFERENCE = f"{EXPORTS}/reference.safetensors"
+# Beside an int8 artefact: its own answers to the probes where it was made.
+ANSWERS = "answers.safetensors"
 
 
 def name_export(kind: str, precision: str = "fp32", takes: str = "crop") -> str:

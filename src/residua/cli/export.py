@@ -38,6 +38,10 @@ MaxDrop = Annotated[
     float,
     typer.Option(min=0, max=100, help="Points of accuracy that int8 may cost; else not written."),
 ]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", help="How that is read: data.label_column=species."),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -59,6 +63,7 @@ def export(
     precision: Precision = "fp32",
     calibrate: Calibrate = "",
     max_drop: MaxDrop = 0.5,
+    override: Override = None,
     pictures: Pictures = "",
     output: Output = None,
     overwrite: Overwrite = False,
@@ -96,15 +101,16 @@ def export(
         raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
     outcomes = _verify(model, pictures) if verify else _export(
         _open_target(model, output, overwrite=overwrite), names, precision, pictures,
-        calibrate=calibrate, max_drop=max_drop, json=json,
+        calibrate=calibrate, override=override or [], max_drop=max_drop, json=json,
     )  # fmt: skip
     _conclude(list(outcomes), json=json)
 
 
 def _export(
     bundle: "Bundle", names: list[str], precision: Any, pictures: str,
-    *, calibrate: str, max_drop: float, json: bool,
+    *, calibrate: str, override: list[str], max_drop: float, json: bool,
 ) -> "Iterable[Outcome]":  # fmt: skip
+    from residua.cli.data_options import read_data_part
     from residua.export.guard import open_guard
     from residua.export.run import export_bundle
 
@@ -113,7 +119,8 @@ def _export(
             typer.echo(line, err=True)
 
     crops = _read_crops(bundle, pictures)
-    guard = open_guard(bundle, calibrate) if calibrate else None
+    settings = read_data_part(override) if override else None
+    guard = open_guard(bundle, calibrate, settings=settings) if calibrate else None
     return export_bundle(
         bundle, names, precision=precision, pictures=crops, guard=guard, max_drop=max_drop / 100,
         notify=notify,

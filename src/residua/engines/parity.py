@@ -26,15 +26,19 @@ class Tolerance:
 
 
 # By precision. float32 engines add up in another order, which over 200 layers moves a probability
-# by about 1e-5 (tests/engines). float16 has 11 significant bits, bfloat16 8, int8 at most 8 over a
-# range that was measured: there the accuracy on pictures decides (export's --max-drop), and this
-# table only catches what is plainly broken.
+# by about 1e-5 (tests/engines). float16 has 11 significant bits, bfloat16 8. int8 has 8 at most,
+# over the range that the calibration pictures show: it is compared on such pictures only, never on
+# the probes; the accuracy decides (export's --max-drop), this catches what is plainly broken.
 TOLERANCES: dict[str, Tolerance] = {
     "fp32": Tolerance(difference=2e-4, cosine=0.99999, agreement=1.0, tie=4e-4),
     "fp16": Tolerance(difference=0.02, cosine=0.999, agreement=1.0, tie=0.04),
     "bf16": Tolerance(difference=0.10, cosine=0.98, agreement=0.95, tie=0.10),
     "int8": Tolerance(difference=0.50, cosine=0.85, agreement=0.80, tie=0.20),
 }
+
+# An int8 artefact beside its own answers on the machine where it was made: other kernels round
+# otherwise, but saturated sums (x86 without VNNI) are far outside.
+ELSEWHERE = Tolerance(difference=0.15, cosine=0.97, agreement=0.95, tie=0.15)
 
 # Runtimes whose float32 is not quite the others', and why.
 BY_FORMAT: dict[tuple[str, str], Tolerance] = {}

@@ -14,8 +14,8 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialize
 
 from residua.base.files import write_atomic
-from residua.bundle.exports import REFERENCE
-from residua.bundle.schema import Manifest
+from residua.bundle.exports import ANSWERS, REFERENCE
+from residua.bundle.schema import Export, Manifest
 from residua.bundle.store import WEIGHTS, Bundle
 from residua.engines.probes import EDITION, make_probes
 from residua.zoo.weights.cache import cache_folder
@@ -56,6 +56,19 @@ def make_reference(bundle: Bundle) -> np.ndarray | None:
     except OSError:
         return answers  # a cache that cannot be written costs time, not the answer
     return answers
+
+
+def find_answers(bundle: Bundle, export: Export) -> np.ndarray | None:
+    """Return an int8 artefact's own answers to the probes where it was made, or None.
+
+    The probes lie outside the ranges that its calibration saw, so float32's answers say nothing of
+    it; its own must be the same on every machine, but for rounding.
+    """
+    name = f"{export.entry.rpartition('/')[0]}/{ANSWERS}"
+    if name not in export.files:
+        return None
+    bundle.verify(name)
+    return _read(bundle.path / name, identify(bundle.manifest))
 
 
 def pack_reference(answers: np.ndarray, manifest: Manifest) -> bytes:

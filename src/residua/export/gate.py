@@ -27,6 +27,15 @@ class Exam:
     answers: np.ndarray
     pictures: int
 
+    def on_pictures(self) -> "Exam":
+        """Return the exam without the probes, as int8 is asked."""
+        if not self.pictures:
+            raise EngineError(
+                "An int8 export is compared on real pictures, and there are none.",
+                next_step="Add --pictures.",
+            )
+        return Exam(self.crops[-self.pictures :], self.answers[-self.pictures :], self.pictures)
+
 
 def set_exam(bundle: Bundle, pictures: np.ndarray | None = None) -> Exam:
     """Return the exam of a bundle; ``pictures`` are uint8 crops [N, crop, crop, C] or None."""
@@ -39,8 +48,8 @@ def set_exam(bundle: Bundle, pictures: np.ndarray | None = None) -> Exam:
     return Exam(crops, compute_reference(bundle, crops), count)
 
 
-def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[str, ...]]:
-    """Run the artefact on the exam; return its figures and what of them is not allowed.
+def ask(bundle: Bundle, export: Export, crops: np.ndarray) -> np.ndarray:
+    """Return the artefact's answers to ``crops``, run in batches of 1, 3 and all the rest.
 
     ``bundle`` and ``export`` may lie in a scratch folder: only the bundle's path is used for files.
     """
@@ -50,8 +59,15 @@ def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[s
     opened = open_runtime(engine, Demand(bundle, export.precision, export))
     sizes: Sequence[int] = (1, 3)
     if export.batch is not None:
-        sizes = (export.batch,) * (len(exam.crops) // export.batch)
-    answers = run_in_parts(opened.run, exam.crops, sizes)
+        sizes = (export.batch,) * (len(crops) // export.batch)
+    return run_in_parts(opened.run, crops, sizes)
+
+
+def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[str, ...]]:
+    """Run the artefact on the exam; return its figures and what of them is not allowed."""
+    if export.precision == "int8":
+        exam = exam.on_pictures()
+    answers = ask(bundle, export, exam.crops)
     tolerance = tolerance_for(export.format, export.precision)
     parity, excesses = compare(exam.answers, answers, tolerance, pictures=exam.pictures)
     if excesses:

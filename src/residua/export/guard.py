@@ -11,6 +11,7 @@ from residua.base.errors import DataError
 from residua.bundle.schema import Manifest
 from residua.bundle.store import Bundle
 from residua.data.cache import PixelCache
+from residua.data.settings import DataPart
 from residua.data.source import Source
 from residua.data.sources.open import open_source
 from residua.data.sources.parts import find_parts
@@ -19,6 +20,7 @@ from residua.engines.open import make_demand, open_runtime
 from residua.evaluate.part import recall
 from residua.evaluate.run import Network, evaluate
 from residua.predict.crops import read_crops
+from residua.predict.inputs import PICTURE_SUFFIXES
 
 Score = Literal["top-1", "mean average precision", "agreement"]
 CALIBRATION = 300  # crops; NNCF's own default, and more change little (reference of the method)
@@ -48,24 +50,30 @@ class Guard:
         return ("Pictures calibrated on are among those judged: parts train/ and val/ avoid it.",)
 
 
-def open_guard(bundle: Bundle, data: str, *, calibration: int = CALIBRATION) -> Guard:
+def open_guard(
+    bundle: Bundle,
+    data: str,
+    *,
+    settings: DataPart | None = None,
+    calibration: int = CALIBRATION,
+) -> Guard:
     """Return the guard of the pictures ``data``.
 
     A labelled data set is judged by accuracy: calibrated on its training part and judged on its
-    validation part, or both on the whole where there are no parts. Pictures without labels are
-    judged by how often the best class is that of the float32 network.
+    validation part, or both on the whole where there are no parts. A folder of nothing but
+    pictures is judged by how often the best class is that of the float32 network. ``settings`` say
+    how the data set is read; without them it is read as the training's was.
     """
     manifest = bundle.manifest
-    settings = recall(manifest)
-    parts = find_parts(data, settings) if Path(data).is_dir() else None
-    try:
-        if parts:
-            training = open_source(parts.training, settings, manifest.classes)
-            judged = open_source(parts.validation, settings, manifest.classes)
-        else:
-            training = judged = open_source(data, settings, manifest.classes)
-    except DataError:
+    settings = settings or recall(manifest)
+    if _is_unlabelled(Path(data)):
         return _guard_unlabelled(bundle, data, calibration)
+    parts = find_parts(data, settings)
+    if parts:
+        training = open_source(parts.training, settings, manifest.classes)
+        judged = open_source(parts.validation, settings, manifest.classes)
+    else:
+        training = judged = open_source(data, settings, manifest.classes)
     crops = _take_crops(training, manifest, calibration)
     view = EvaluationView(judged, manifest.preprocess, cache=PixelCache())
     multi = judged.multi_label
@@ -76,6 +84,16 @@ def open_guard(bundle: Bundle, data: str, *, calibration: int = CALIBRATION) -> 
 
     score: Score = "mean average precision" if multi else "top-1"
     return Guard(crops, judge, score, judged.title, len(judged), overlap=parts is None)
+
+
+def _is_unlabelled(folder: Path) -> bool:
+    """Tell whether a folder holds pictures and nothing that could label them."""
+    if not folder.is_dir():
+        return False
+    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return bool(inside) and all(
+        path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES for path in inside
+    )
 
 
 def _guard_unlabelled(bundle: Bundle, data: str, calibration: int) -> Guard:

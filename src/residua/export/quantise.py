@@ -59,8 +59,10 @@ def quantise(bundle: Bundle, backend: Backend, guard: Guard, max_drop: float) ->
     reduced = not has_int8_dots()
     crops = nncf.Dataset(list(guard.crops), lambda crop: {"image": crop[None]})
 
-    def judge(prepared: Any, _: Iterable[Any]) -> float:
-        return guard.judge(backend.run(prepared))
+    def judge(prepared: Any, items: Iterable[np.ndarray]) -> tuple[float, list[list[np.ndarray]]]:
+        # With the answers to the crops at hand NNCF need not judge once for each of them.
+        run = backend.run(prepared)
+        return guard.judge(run), [[run(crop[None])] for crop in items]
 
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF's bars
         quantised = nncf.quantize_with_accuracy_control(

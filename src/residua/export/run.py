@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from residua.base.errors import MissingExtraError, ResiduaError, SettingError, UnknownNameError
-from residua.bundle.exports import REFERENCE, add_export, add_file, name_export
+from residua.bundle.exports import ANSWERS, REFERENCE, add_export, add_file, name_export
 from residua.bundle.schema import Export, Precision
 from residua.bundle.store import Bundle
 from residua.engines.probes import make_probes
 from residua.engines.reference import pack_reference
 from residua.export.formats import FORMATS
-from residua.export.gate import Exam, examine, refuse, set_exam
+from residua.export.gate import Exam, ask, examine, refuse, set_exam
 from residua.export.guard import Guard
 
 Notify = Callable[[str], None]
@@ -111,9 +111,13 @@ def write_export(
             export = write_files(bundle, folder, name, precision)
         if FORMATS[name].engine is None:
             return export
-        parity, excesses = examine(Bundle(folder, bundle.manifest), export, exam)
+        scratch = Bundle(folder, bundle.manifest)
+        parity, excesses = examine(scratch, export, exam)
         if excesses:
             raise refuse(label, excesses)
+        if precision == "int8":
+            answers = ask(scratch, export, make_probes(bundle.manifest.preprocess))
+            (folder / ANSWERS).write_bytes(pack_reference(answers, bundle.manifest))
         return export.model_copy(update={"parity": parity})
 
     return add_export(bundle, label, make)
