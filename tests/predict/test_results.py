@@ -8,7 +8,8 @@ from rich.console import Console
 
 from residua.bundle.schema import Classes
 from residua.predict.results import Prediction, rank
-from residua.predict.writers import format_for, print_table, write_lines
+from residua.predict.table import print_table
+from residua.predict.writers import format_for, write_lines
 
 # The document's example (section 2.3), as numbers and as the line that it prints.
 HEN = Prediction(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from residua.predict.results import Prediction
     from residua.predict.writers import Format
 
+_MANY = 32  # pictures, from which on several runs are under way rather than each the quickest
 UNREADABLE = 3  # exit code: done, but some pictures could not be used
 
 
@@ -118,16 +119,17 @@ def predict(
     from residua.predict.classifier import load
 
     form = _choose_format(format, json=json, csv=csv)
+    counted = _count_inputs(images)
     classifier = load(
         model, architecture=architecture, engine=engine, device=device, precision=precision,
         threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels), exact=exact,
-        notify=_tell,
+        notify=_tell, hint="latency" if counted is not None and counted < _MANY else "throughput",
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
     )
     counts = {"bad": 0, "all": 0}
-    watched = _count(progressing(predictions, "predicting", _count_inputs(images)), counts)
+    watched = _count(progressing(predictions, "predicting", counted), counts)
     _show(watched if save is None else _save(watched, save), form)
     _conclude(counts)
 
@@ -140,10 +142,12 @@ def _tell(line: str) -> None:
 
 def _show(predictions: "Iterable[Prediction]", form: "Format") -> None:
     """Print the predictions as they come."""
-    from residua.predict.writers import print_table, write_lines
+    from residua.predict.writers import write_lines
 
     if form == "table":
         from rich.console import Console
+
+        from residua.predict.table import print_table
 
         print_table(predictions, Console())
         return
