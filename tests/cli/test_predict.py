@@ -100,7 +100,9 @@ def test_a_reader_that_leaves_is_no_error(place):
     assert done.stderr == b""
 
 
-def test_predicting_an_existing_bundle_loads_no_torch(place):
+def test_torch_is_loaded_at_the_first_use_of_weights_and_never_again(place):
+    # At first the engines are compared with the reference network; then the choice is known.
+    assert residua(place, "predict", "photos", "--model", "x.bundle").returncode == 0
     code = """
 import sys
 sys.argv = ["residua", "predict", "photos", "--model", "x.bundle"]
