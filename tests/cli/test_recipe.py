@@ -81,6 +81,9 @@ def test_check_refuses_what_makes_no_sense(tmp_path):
     path.write_text("extends: tv1\nloop:\n  epochs: many\n", encoding="utf-8")
     with pytest.raises(SettingError, match=r"loop\.epochs[\s\S]*line 3"):
         run("check", path)
+    path.write_text("extends: finetune\nschedule: {curve: multistep}\n", encoding="utf-8")
+    with pytest.raises(SettingError, match="multistep needs milestones"):
+        run("check", path)
     with pytest.raises(UnknownNameError, match="architecture named 'ResNet5'"):
         run("check", "tv1", "-o", "model.name=ResNet5")
 

@@ -29,7 +29,17 @@ def test_epochs_are_planned_to_fit():
     planned = Budget(20).plan(recipe, 60)
     assert planned.loop.epochs == 18
     assert planned.schedule.warmup_epochs == 1.8
-    assert Budget(20).plan(recipe, 3600).loop.epochs == 1
+    assert Budget(20).plan(recipe, 1200).loop.epochs == 1  # all of it, without the tenth held back
+
+
+def test_less_than_an_epoch_is_refused_with_what_would_do():
+    recipe = from_scratch("ResNet18", epochs=90)
+    with pytest.raises(SettingError, match="less than one epoch takes here") as caught:
+        Budget(20).plan(recipe, 3600)
+    assert "20 min 0 s is less than" in caught.value.problem
+    assert "about 1 h 0 min" in caught.value.problem
+    assert "--budget 67min" in caught.value.next_step
+    assert Budget(67).plan(recipe, 3600).loop.epochs == 1
 
 
 def test_no_epoch_is_begun_that_would_not_end(monkeypatch):

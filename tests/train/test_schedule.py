@@ -6,10 +6,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
-from residua.train.recipe.tree import SchedulePart
-from residua.train.update.schedule import count_drops, rate_factor
+from residua.train.recipe.tree import OptimiserPart, SchedulePart
+from residua.train.update.optimiser import make_optimiser, set_momentum
+from residua.train.update.schedule import count_drops, momentum_at, rate_factor
+from residua.zoo.create import create
 
 
 def torch_curve(make, steps):
@@ -58,6 +61,43 @@ def our_curve(part, steps, epochs):
 )
 def test_curves_are_those_of_torch(part, make):
     assert our_curve(part, 90, 90) == pytest.approx(torch_curve(make, 90), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "lion", "muon"])
+def test_the_cycle_of_the_momentum_is_that_of_torch(name):
+    part = SchedulePart(curve="one-cycle", warmup_epochs=29, momentum=(0.85, 0.95))
+    network = create("ResNet18", widths=(4, 4, 4, 4), num_classes=2, small_images=True, seed=0)
+    optimiser = make_optimiser(network, OptimiserPart(name=name, lr=0.1))
+    theirs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    scheduler = lr_scheduler.OneCycleLR(theirs, 0.1, total_steps=91, pct_start=30 / 91)
+    for step in range(90):
+        set_momentum(optimiser, momentum_at(part, step, 90))
+        expected = pytest.approx(theirs.param_groups[0]["momentum"], abs=1e-12)
+        for group in optimiser.param_groups:
+            turned = name == "sgd" or group.get("matrices")
+            assert (group["momentum"] if turned else group["betas"][0]) == expected
+        theirs.step()
+        scheduler.step()
+    assert momentum_at(part, 90, 90) == pytest.approx(0.95)
+
+
+def test_without_a_cycle_the_momentum_stays():
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.8)
+    set_momentum(optimiser, momentum_at(SchedulePart(curve="one-cycle"), 3, 9))
+    assert optimiser.param_groups[0]["momentum"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"curve": "cosine", "momentum": (0.85, 0.95)}, "belongs to the curve one-cycle"),
+        ({"curve": "one-cycle", "momentum": (0.95, 0.85)}, "lowest, highest"),
+        ({"curve": "multistep"}, "multistep needs milestones"),
+    ],
+)
+def test_senseless_schedules_are_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
+        SchedulePart(**values)
 
 
 def test_the_warm_up_is_that_of_torch():

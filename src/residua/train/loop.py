@@ -28,9 +28,9 @@ from residua.train.storage.record import RunRecord
 from residua.train.storage.state import Best, TrainingState
 from residua.train.update.clipping import clip_adaptively, clip_norm
 from residua.train.update.feed import Feed, place_indices
-from residua.train.update.optimiser import set_rate
+from residua.train.update.optimiser import set_momentum, set_rate
 from residua.train.update.reports import EpochReport, StepReport
-from residua.train.update.schedule import count_drops, rate_factor
+from residua.train.update.schedule import count_drops, momentum_at, rate_factor
 from residua.train.update.step import Computation, run_backward_within_memory
 
 
@@ -92,10 +92,10 @@ def _train_epoch(
             # Every update: rate, forward, loss, backward, step, average.
             step = state.position.step
             logging = (step + 1) % recipe.loop.log_every == 0 or step + 1 == steps
-            state.rate = recipe.optimiser.lr * rate_factor(
-                recipe.schedule, epoch + (step + 0.5) / steps, recipe.loop.epochs, drops=drops
-            )
+            schedule, at, end = recipe.schedule, epoch + (step + 0.5) / steps, recipe.loop.epochs
+            state.rate = recipe.optimiser.lr * rate_factor(schedule, at, end, drops=drops)
             set_rate(state.optimiser, state.rate)
+            set_momentum(state.optimiser, momentum_at(schedule, at, end))
             state.optimiser.zero_grad(set_to_none=True)
             targets = labels[place_indices(tickets // recipe.data.repeats, labels.device)]
             loss, computation = run_backward_within_memory(

@@ -1,7 +1,9 @@
 """A time budget: as many epochs as fit are planned, and none is begun that would not."""
 
+import math
 import time
 
+from residua.base.clock import spell_seconds
 from residua.base.errors import SettingError
 from residua.train.recipe.file import change
 from residua.train.recipe.tree import Recipe
@@ -20,9 +22,21 @@ class Budget:
         self._epochs_ended: list[float] = []
 
     def plan(self, recipe: Recipe, seconds_per_epoch: float) -> Recipe:
-        """Return ``recipe`` with as many epochs as the budget allows, one at least."""
+        """Return ``recipe`` with as many epochs as the budget allows.
+
+        Raises SettingError where not one fits: a learning rate that has not fallen to its end, and
+        pictures that were never seen, make no classifier worth writing.
+        """
         if not self.minutes:
             return recipe
+        if seconds_per_epoch > self.minutes * 60:
+            enough = max(1, math.ceil(seconds_per_epoch / _PLANNED / 60))
+            raise SettingError(
+                f"A budget of {spell_seconds(self.minutes * 60)} is less than one epoch takes here: "
+                f"about {spell_seconds(seconds_per_epoch)}.",
+                next_step=f"Give --budget {enough}min or more, smaller pictures (--image-size), a "
+                "smaller network (--model), or no budget at all.",
+            )
         fitting = int(self.minutes * 60 * _PLANNED / max(seconds_per_epoch, 1e-9))
         epochs = max(1, min(recipe.loop.epochs, fitting))
         warmup = min(recipe.schedule.warmup_epochs, epochs / 10)

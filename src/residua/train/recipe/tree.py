@@ -97,6 +97,19 @@ class SchedulePart(Record):
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     power: Annotated[float, Field(gt=0)] = 1.0
     patience: Positive = 5
+    momentum: tuple[Fraction, Fraction] | None = None
+
+    @model_validator(mode="after")
+    def _curve_is_whole(self) -> Self:
+        if self.curve == "multistep" and not self.milestones:
+            raise ValueError(
+                "multistep needs milestones, the epochs at which the rate falls: [30, 60, 90]"
+            )
+        if self.momentum is not None and self.curve != "one-cycle":
+            raise ValueError("a cycle of the momentum belongs to the curve one-cycle")
+        if self.momentum is not None and self.momentum[0] > self.momentum[1]:
+            raise ValueError("momentum is [lowest, highest]")
+        return self
 
 
 class AveragePart(Record):

@@ -88,6 +88,20 @@ def make_groups(network: ResNet, part: OptimiserPart) -> list[dict[str, Any]]:
     ]
 
 
+def set_momentum(optimiser: torch.optim.Optimizer, value: float | None) -> None:
+    """Give every group this momentum, as torch's OneCycleLR does; None leaves them as they are.
+
+    With betas the first of them is meant; Muon's matrices have a momentum, sgd has nothing else.
+    """
+    if value is None:
+        return
+    for group in optimiser.param_groups:
+        if "betas" in group and not group.get("matrices"):
+            group["betas"] = (value, group["betas"][1])
+        else:
+            group["momentum"] = value
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Give every group ``rate`` times its factor."""
     for group in optimiser.param_groups:

@@ -1,4 +1,4 @@
-"""Learning-rate curves as pure functions of progress, so that resuming needs no state."""
+"""Curves of rate and momentum as pure functions of progress: resuming needs no state."""
 
 import math
 from collections.abc import Sequence
@@ -26,6 +26,24 @@ def rate_factor(schedule: SchedulePart, epoch: float, epochs: int, *, drops: int
     if schedule.curve == "plateau":
         return float(schedule.gamma**drops)
     return _follow(schedule, epoch, (epoch - warmup) / (epochs - warmup) if epochs > warmup else 1)
+
+
+def momentum_at(schedule: SchedulePart, epoch: float, epochs: int) -> float | None:
+    """Return the momentum after ``epoch`` of ``epochs``; None where the schedule leaves it alone.
+
+    It goes against the rate (arXiv 1708.07120, and torch's OneCycleLR): from its highest value down
+    to its lowest while the rate rises, and back while the rate falls, along half a cosine each.
+    """
+    if schedule.momentum is None:
+        return None
+    if schedule.per == "epoch":
+        epoch = math.floor(epoch)
+    low, high = schedule.momentum
+    warmup = min(schedule.warmup_epochs, epochs)
+    if epoch < warmup:
+        return low + (high - low) * _fall(epoch / warmup)
+    progress = (epoch - warmup) / (epochs - warmup) if epochs > warmup else 1
+    return high - (high - low) * _fall(min(progress, 1))
 
 
 def _follow(schedule: SchedulePart, epoch: float, progress: float) -> float:
