@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.evaluate import end, print_either
+from residua.cli.counting import BatchSize, Data, Device, Json, Part, end, print_either
 
 if TYPE_CHECKING:
     from residua.bundle.store import Bundle
@@ -14,21 +14,6 @@ First = Annotated[
     str, typer.Argument(metavar="A", help="A bundle, a name of the zoo or a weight file.")
 ]
 Second = Annotated[str, typer.Argument(metavar="B", help="Another one, of the same classes.")]
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="A folder with one folder of pictures a class, or train/ + val/; a list file, table, "
-        "tar shards or hf://…."
-    ),
-]
-Part = Annotated[
-    str, typer.Option(help="auto, all, train or val; auto leaves out what either was trained on.")
-]
-BatchSize = Annotated[
-    int, typer.Option(min=1, help="Pictures at a time; changes the speed, not the figures.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 def compare(

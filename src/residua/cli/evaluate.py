@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.counting import BatchSize, Data, Device, Json, Part, end, print_either
 from residua.cli.refusals import (
     check_options,
     refuse_foreign,
@@ -19,23 +20,7 @@ if TYPE_CHECKING:
     from residua.evaluate.ranks import Ranks
     from residua.evaluate.run import Evaluation
 
-UNREADABLE = 3  # exit code: done, but some pictures could not be read
-
 Model = Annotated[str, typer.Argument(help="A bundle, a name of the zoo or a weight file.")]
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="A folder with one folder of pictures a class, or train/ + val/; a list file, table, "
-        "tar shards or hf://…."
-    ),
-]
-Part = Annotated[
-    str, typer.Option(help="auto, all, train or val; auto leaves out what was trained on.")
-]
-BatchSize = Annotated[
-    int, typer.Option(min=1, help="Pictures at a time; changes the speed, not the figures.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Sizes = Annotated[
     str,
     typer.Option(
@@ -67,7 +52,6 @@ Predictions = Annotated[
 Matrix = Annotated[
     Path | None, typer.Option("--confusion", help="Write the confusion matrix to this .csv file.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 def evaluate(
@@ -125,27 +109,6 @@ def evaluate(
         _save(evaluation, source, save_predictions, confusion)
         print_either(text, {"model": model, **record}, json=json)
     end(len(evaluation.failures), ranks)
-
-
-def print_either(text: str, record: dict[str, Any], *, json: bool) -> None:
-    """Print ``text`` for people or ``record`` for machines."""
-    from json import dumps
-
-    # File and class names may hold bytes that are no Unicode.
-    shown = dumps(record, ensure_ascii=False) if json else text
-    typer.echo(shown.encode("utf-8", "backslashreplace").decode())
-
-
-def end(unreadable: int, ranks: "Ranks") -> None:
-    """Leave with exit code 3 where pictures are ``unreadable``; of several processes with 0.
-
-    torchrun takes any other code for a crash: it stops the other processes and prints a traceback.
-    """
-    if unreadable and ranks.world == 1:
-        raise typer.Exit(UNREADABLE)
-    if unreadable and ranks.first:
-        count = f"{unreadable} picture{'' if unreadable == 1 else 's'} cannot be read"
-        typer.echo(f"{count}; the exit code of several processes does not tell.", err=True)
 
 
 def _count(

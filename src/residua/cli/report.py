@@ -5,24 +5,20 @@ from typing import Annotated
 
 import typer
 
+from residua.cli.counting import UNREADABLE, BatchSize, Data, Device, Part
+
 
 def report(
     subject: Annotated[
         str,
         typer.Argument(metavar="RUN|BUNDLE", help="A run's folder, a bundle or a name of the zoo."),
     ],
-    data: Annotated[
-        str, typer.Argument(help="A folder with one folder of pictures a class, or train/ + val/.")
-    ],
+    data: Data,
     output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
-    part: Annotated[
-        str, typer.Option(help="auto, all, train or val; auto leaves out what was trained on.")
-    ] = "auto",
+    part: Part = "auto",
     limit: Annotated[int, typer.Option(min=0, help="How many mistakes to show.")] = 12,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Pictures at a time; changes the speed, not the figures.")
-    ] = 32,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    batch_size: BatchSize = 32,
+    device: Device = "auto",
 ) -> None:
     """Evaluate a classifier and write what there is to know of it as one HTML file.
 
@@ -46,4 +42,4 @@ def report(
     write_atomic(output, page)
     typer.echo(f"Wrote {output} ({len(page) / 1e6:.1f} MB).")
     if facts.unreadable:
-        raise typer.Exit(3)
+        raise typer.Exit(UNREADABLE)

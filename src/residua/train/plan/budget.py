@@ -32,8 +32,8 @@ class Budget:
         if seconds_per_epoch > self.minutes * 60:
             enough = max(1, math.ceil(seconds_per_epoch / _PLANNED / 60))
             raise SettingError(
-                f"A budget of {spell_seconds(self.minutes * 60)} is less than one epoch takes here: "
-                f"about {spell_seconds(seconds_per_epoch)}.",
+                f"A budget of {spell_seconds(self.minutes * 60)} is less than one epoch takes "
+                f"here: about {spell_seconds(seconds_per_epoch)}.",
                 next_step=f"Give --budget {enough}min or more, smaller pictures (--image-size), a "
                 "smaller network (--model), or no budget at all.",
             )

@@ -5,13 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from residua.train.update.clipping import clip_norm
-from residua.train.update.moments import follow_moments, list_gradients
+from residua.train.update.moments import GroupwiseOptimiser, follow_moments
 
 
-class Lamb(Optimizer):
+class Lamb(GroupwiseOptimiser):
     """LAMB (arXiv 1904.00962, algorithm 2), as RSB used it (arXiv 2110.00476, through timm).
 
     As in NVIDIA's FusedLAMB, the norm of all gradients is bounded by ``max_norm`` first (None is
@@ -40,19 +39,24 @@ class Lamb(Optimizer):
         loss = None if closure is None else torch.enable_grad()(closure)()
         if self.max_norm is not None:
             clip_norm([p for group in self.param_groups for p in group["params"]], self.max_norm)
-        for group in self.param_groups:
-            parameters, gradients = list_gradients(group)
-            if not parameters:
-                continue
-            updates = follow_moments(
-                parameters, gradients, [self.state[p] for p in parameters],
-                betas=group["betas"], eps=group["eps"],
-            )  # fmt: skip
-            if group["weight_decay"]:
-                torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
-                torch._foreach_mul_(updates, _trust(parameters, updates))
-            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+        super().step()
         return loss
+
+    def find_updates(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """Return Adam's directions, in groups that decay with the decay and as long as the weights.
+
+        The decay is part of the direction here, and scaled with it.
+        """
+        states = [self.state[parameter] for parameter in parameters]
+        updates = follow_moments(
+            parameters, gradients, states, betas=group["betas"], eps=group["eps"]
+        )
+        if group["weight_decay"]:
+            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+            torch._foreach_mul_(updates, _trust(parameters, updates))
+        return updates
 
 
 def _trust(parameters: list[Tensor], updates: list[Tensor]) -> list[Tensor]:

@@ -1,15 +1,15 @@
 """Lion: every weight moves by the learning rate, along the sign of a momentum."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
+from torch import Tensor
 
-from residua.train.update.moments import list_gradients
+from residua.train.update.moments import GroupwiseOptimiser, decay
 
 
-class Lion(Optimizer):
+class Lion(GroupwiseOptimiser):
     """Lion (arXiv 2302.06675, algorithm 2), with decoupled weight decay.
 
     The paper advises a rate 3 to 10 times smaller than AdamW's and a decay as many times larger
@@ -27,23 +27,17 @@ class Lion(Optimizer):
         """``betas`` are the shares of the past in the step and in the momentum."""
         super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Update the parameters; return what ``closure``, run first, gives."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            parameters, gradients = list_gradients(group)
-            if not parameters:
-                continue
-            for parameter in parameters:
-                if not self.state[parameter]:
-                    self.state[parameter]["exp_avg"] = torch.zeros_like(parameter)
-            momenta = [self.state[parameter]["exp_avg"] for parameter in parameters]
-            step_share, momentum_share = group["betas"]
-            updates = torch._foreach_lerp(momenta, gradients, 1 - step_share)  # noqa: SLF001
-            torch._foreach_sign_(updates)
-            torch._foreach_lerp_(momenta, gradients, 1 - momentum_share)
-            if group["weight_decay"]:
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
-        return loss
+    def find_updates(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """Take ``gradients`` into the momenta and return the signs of the steps."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["exp_avg"] = torch.zeros_like(parameter)
+        momenta = [self.state[parameter]["exp_avg"] for parameter in parameters]
+        step_share, momentum_share = group["betas"]
+        updates = torch._foreach_lerp(momenta, gradients, 1 - step_share)  # noqa: SLF001
+        torch._foreach_sign_(updates)
+        torch._foreach_lerp_(momenta, gradients, 1 - momentum_share)
+        decay(parameters, group)
+        return list(updates)

@@ -1,20 +1,44 @@
-"""The two moments of Adam (arXiv 1412.6980, algorithm 1), of which LAMB and Muon make use.
+"""What LAMB, Lion and Muon share: the frame of a step, and the two moments of Adam.
 
 Operations on lists of tensors (``torch._foreach_…``) start few kernels, and the numbers that steer
 them are plain floats: nothing waits for a device. They are private by name, but what torch's own
 optimisers consist of; there is no public form.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 
-def list_gradients(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the parameters of ``group`` that have a gradient, and their gradients."""
-    parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-    return parameters, [parameter.grad for parameter in parameters]
+class GroupwiseOptimiser(Optimizer):
+    """An optimiser whose step is one subtraction a group; what is subtracted, its heirs say."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Update the parameters; return what ``closure``, run first, gives."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                gradients = [parameter.grad for parameter in parameters]
+                updates = self.find_updates(parameters, gradients, group)
+                torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+        return loss
+
+    def find_updates(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """Return what the rate is multiplied with, one tensor a parameter; decay weights before."""
+        raise NotImplementedError
+
+
+def decay(parameters: list[Tensor], group: dict[str, Any]) -> None:
+    """Shrink the weights apart from their gradients (arXiv 1711.05101, algorithm 2)."""
+    if group["weight_decay"]:
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
 
 
 def follow_moments(
@@ -27,6 +51,7 @@ def follow_moments(
 ) -> list[Tensor]:
     """Take ``gradients`` into the moments; return the directions m / (sqrt(v) + eps), unbiased.
 
+    These are Adam's (arXiv 1412.6980, algorithm 1).
     ``states`` are the optimiser's, one a parameter; an empty one begins.
     """
     for state, parameter in zip(states, parameters, strict=True):

@@ -1,13 +1,12 @@
 """Muon: the step of a hidden matrix is its momentum made orthogonal; the rest takes AdamW's."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from residua.train.update.moments import follow_moments, list_gradients
+from residua.train.update.moments import GroupwiseOptimiser, decay, follow_moments
 
 # The quintic iteration of Keller Jordan's Muon (2024), its coefficients and five rounds, as in
 # torch.optim.Muon: singular values end between about 0.5 and 1.5.
@@ -16,7 +15,7 @@ _ROUNDS = 5
 _EPS = 1e-7
 
 
-class Muon(Optimizer):
+class Muon(GroupwiseOptimiser):
     """Muon for groups with "matrices" set, AdamW for the others, with one rate and decay for both.
 
     A kernel [out, in, k, k] counts as the matrix [out, in k k]. torch.optim.Muon, whose step of a
@@ -43,25 +42,15 @@ class Muon(Optimizer):
         }  # fmt: skip
         super().__init__(groups, defaults)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Update the parameters; return what ``closure``, run first, gives."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            parameters, gradients = list_gradients(group)
-            if not parameters:
-                continue
-            if group["matrices"]:
-                updates = self._turn(parameters, gradients, group)
-            else:
-                updates = follow_moments(
-                    parameters, gradients, [self.state[p] for p in parameters],
-                    betas=group["betas"], eps=group["eps"],
-                )  # fmt: skip
-            if group["weight_decay"]:
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
-        return loss
+    def find_updates(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """Return Muon's updates of matrices, AdamW's of all else."""
+        decay(parameters, group)
+        if group["matrices"]:
+            return self._turn(parameters, gradients, group)
+        states = [self.state[parameter] for parameter in parameters]
+        return follow_moments(parameters, gradients, states, betas=group["betas"], eps=group["eps"])
 
     def _turn(
         self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
