@@ -25,6 +25,7 @@ from residua.cli import (
     train,
     weights,
 )
+from residua.cli.grouping import GroupedCommand
 
 app = typer.Typer(
     name="residua",
@@ -37,7 +38,9 @@ app = typer.Typer(
 )
 app.command("demo", short_help="Train on handwritten digits, in about a minute.")(demo.demo)
 app.command("predict", short_help="Pictures in, classes out.")(predict.predict)
-app.command("train", short_help="From a folder of pictures to a bundle.")(train.train)
+app.command("train", cls=GroupedCommand, short_help="From a folder of pictures to a bundle.")(
+    train.train
+)
 app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
 app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
 app.command("report", short_help="A classifier on one page of HTML.")(report.report)

@@ -1,9 +1,11 @@
 """residua train: from a folder of pictures to a bundle."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from residua.cli import train_options as option
 
 if TYPE_CHECKING:
     from residua.data.source import Parts
@@ -12,90 +14,35 @@ if TYPE_CHECKING:
     from residua.train.recipe.tree import Recipe
     from residua.train.run import Trained
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="A folder with one folder of pictures a class (or train/ and val/ with such folders), "
-        "a list file, CSV, Parquet, JSONL, tar shards, or hf://NAME."
-    ),
-]
-Val = Annotated[str, typer.Option(help="Where the validation pictures are; default: found, split.")]
-Config = Annotated[
-    str, typer.Option("--config", "-c", help="A recipe: a name (residua recipe list) or a file.")
-]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--override", "-o", help="One value of the recipe: optimiser.lr=0.05. Repeatable."
-    ),
-]
-Model = Annotated[str, typer.Option(help="The network, from: residua models.")]
-Pretrained = Annotated[
-    str, typer.Option(help="Start from these weights: a name of the zoo, a bundle or a file.")
-]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the pictures.")]
-Output = Annotated[Path | None, typer.Option(help="The bundle to write; default DATA.bundle.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it exists.")]
-Restart = Annotated[
-    bool, typer.Option("--restart", help="Begin anew instead of going on with an interrupted run.")
-]
-BatchSize = Annotated[
-    int | None, typer.Option(min=2, help="Pictures of an update; the learning rate follows it.")
-]
-ImageSize = Annotated[int | None, typer.Option(min=8, help="Side of the crops, in pixels.")]
-Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")]
-WeightDecay = Annotated[float | None, typer.Option(help="Decay of the weights.")]
-Warmup = Annotated[float | None, typer.Option(help="Epochs of linear warm-up.")]
-Mixup = Annotated[float | None, typer.Option(help="Alpha of mixup; 0 is off.")]
-Smoothing = Annotated[float | None, typer.Option(help="Label smoothing, 0 to 1.")]
-Freeze = Annotated[
-    str | None, typer.Option(help="Keep the weights up to this part: stem, stage1 … stage4.")
-]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="The same seed gives the same weights.")]
-ValFraction = Annotated[float | None, typer.Option(help="Held out where there is no val part.")]
-MultiLabel = Annotated[
-    bool, typer.Option("--multi-label", help="A picture may have several classes, or none.")
-]
-TimeBudget = Annotated[str, typer.Option("--budget", help="End in time: 20min, 1.5h.")]
-Track = Annotated[
-    list[str] | None, typer.Option(help="tensorboard, wandb or mlflow, besides the JSON lines.")
-]
-FindRate = Annotated[
-    bool, typer.Option("--find-lr", help="Only try learning rates, show the curve, suggest one.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-
 
 def train(
-    data: Data,
-    val: Val = "",
-    config: Config = "",
-    override: Override = None,
-    model: Model = "",
-    pretrained: Pretrained = "",
-    epochs: Epochs = None,
-    output: Output = None,
-    overwrite: Overwrite = False,
-    restart: Restart = False,
-    batch_size: BatchSize = None,
-    image_size: ImageSize = None,
-    lr: Rate = None,
-    weight_decay: WeightDecay = None,
-    warmup_epochs: Warmup = None,
-    mixup: Mixup = None,
-    label_smoothing: Smoothing = None,
-    freeze: Freeze = None,
-    precision: Precision = None,
-    device: Device = "auto",
-    seed: Seed = None,
-    val_fraction: ValFraction = None,
-    multi_label: MultiLabel = False,
-    budget: TimeBudget = "",
-    track: Track = None,
-    find_lr: FindRate = False,
-    json: Json = False,
+    data: option.Data,
+    val: option.Val = "",
+    val_fraction: option.ValFraction = None,
+    multi_label: option.MultiLabel = False,
+    image_size: option.ImageSize = None,
+    model: option.Model = "",
+    pretrained: option.Pretrained = "",
+    freeze: option.Freeze = None,
+    config: option.Config = "",
+    override: option.Override = None,
+    epochs: option.Epochs = None,
+    batch_size: option.BatchSize = None,
+    lr: option.Rate = None,
+    weight_decay: option.WeightDecay = None,
+    warmup_epochs: option.Warmup = None,
+    mixup: option.Mixup = None,
+    label_smoothing: option.Smoothing = None,
+    seed: option.Seed = None,
+    find_lr: option.FindRate = False,
+    output: option.Output = None,
+    overwrite: option.Overwrite = False,
+    restart: option.Restart = False,
+    budget: option.TimeBudget = "",
+    track: option.Track = None,
+    json: option.Json = False,
+    device: option.Device = "auto",
+    precision: option.Precision = None,
 ) -> None:
     """Train a classifier on pictures and write it as a bundle.
 
