@@ -105,8 +105,10 @@ def test_with_nothing_but_tiny_pictures(shapes, tmp_path, monkeypatch):
                   "--epochs", 1, "--json")  # fmt: skip
     assert "The pictures are tiny (about 24 pixels): recipe cifar, from scratch." in result.stderr
     assert "Forecast: 1 epochs of" in result.stderr
-    recipe = read_bundle(tmp_path / "shapes.bundle").manifest.recipe
-    assert recipe["augment"]["image_size"] == 24
+    manifest = read_bundle(tmp_path / "shapes.bundle").manifest
+    assert manifest.recipe["augment"]["image_size"] == 24
+    assert manifest.recipe["augment"]["crop"]["padding"] == 3  # 4 of 32 pixels
+    assert (manifest.preprocess.crop_size, manifest.preprocess.short_side) == (24, 24)
 
 
 def test_with_nothing_but_photos_and_no_network(tmp_path, monkeypatch):

@@ -6,7 +6,15 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from residua.data.augment.crop import Box, choose_box, choose_fitting_box, draw_box, draw_flip
+from residua.data.augment.crop import (
+    Box,
+    choose_box,
+    choose_fitting_box,
+    draw_box,
+    draw_flip,
+    draw_shift,
+    shift,
+)
 from residua.data.settings import CropPart
 
 
@@ -101,6 +109,30 @@ def test_draws_depend_on_the_rule_and_the_keys():
         draw_box(640, 427, CropPart(rule="paddle"), seed=1, epoch=2, ticket=3),
     ]
     assert first not in others
+
+
+def test_shifts_are_uniform_and_independent():
+    """Chi-squared of all 81 places of a padding of 4: 80 degrees of freedom."""
+    places = [draw_shift(4, seed=3, epoch=1, ticket=ticket) for ticket in range(16200)]
+    counts = np.zeros((9, 9))
+    for left, top in places:
+        counts[top, left] += 1
+    assert ((counts - 200) ** 2 / 200).sum() < 124.8  # in 999 of 1000 cases
+    assert draw_shift(4, seed=3, epoch=1, ticket=7) == places[7]
+    assert draw_shift(4, seed=3, epoch=2, ticket=7) != places[7]
+
+
+@pytest.mark.parametrize("padding", [1, 4])
+def test_what_a_shift_brings_in_is_black_and_the_rest_is_moved(padding):
+    picture = np.random.default_rng(0).integers(1, 256, (6, 7, 3), dtype=np.uint8)
+    for left in range(2 * padding + 1):
+        for top in range(2 * padding + 1):
+            found = shift(picture, padding, (left, top))
+            assert found.shape == picture.shape
+            for y, x in np.ndindex(6, 7):
+                row, column = y + top - padding, x + left - padding
+                inside = 0 <= row < 6 and 0 <= column < 7
+                assert (found[y, x] == (picture[row, column] if inside else 0)).all()
 
 
 def test_mirroring_has_its_chance():

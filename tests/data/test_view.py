@@ -13,7 +13,7 @@ from data.shapes import write_shapes
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
 from residua.data.augment.chain import augment, choose_size
-from residua.data.augment.crop import draw_box, draw_flip
+from residua.data.augment.crop import draw_box, draw_flip, draw_shift
 from residua.data.cache import PixelCache
 from residua.data.loader import batches, cut
 from residua.data.settings import (
@@ -134,12 +134,28 @@ def test_central_crops_are_what_evaluation_sees(source):
             )
 
 
+def test_padded_crops_are_what_evaluation_sees_shifted(source):
+    part = AugmentPart(image_size=16, crop=CropPart(kind="padded", padding=3))
+    view = TrainingView(source, _PREPROCESS, part, seed=5)
+    for index in range(len(source)):
+        keys = {"seed": 5, "epoch": 2, "ticket": index}
+        left, top = draw_shift(3, **keys)
+        border = np.pad(prepare(source.read(index), _PREPROCESS), ((3, 3), (3, 3), (0, 0)))
+        expected = border[top : top + 16, left : left + 16]
+        if draw_flip(0.5, **keys):
+            expected = expected[:, ::-1]
+        np.testing.assert_array_equal(_crop(view, index, epoch=2), expected)
+
+
 def test_progressive_sizes_are_those_of_ffcv():
     """rn50_configs/rn50_16_epochs.yaml: 160 to 192 pixels from epoch 11 to 13."""
     growth = ProgressivePart(start_size=160, end_size=192, start_epoch=11, end_epoch=13)
     part = AugmentPart(image_size=192, progressive=growth)
     sizes = [choose_size(part, epoch) for epoch in range(16)]
     assert sizes == [160] * 12 + [192] * 4  # 176 in the middle: 5.5 times 32 goes to 6 times 32
+    odd = ProgressivePart(start_size=79, end_size=95, end_epoch=3)
+    sizes = [choose_size(part.model_copy(update={"progressive": odd}), n) for n in range(4)]
+    assert sizes == [79, 95, 95, 95]  # 96 would be beyond the end, as 64 before the start
     growth = growth.model_copy(update={"start_epoch": 6})
     fine = part.model_copy(update={"progressive": growth.model_copy(update={"multiple": 8})})
     assert [choose_size(fine, epoch) for epoch in range(6, 14)] == [

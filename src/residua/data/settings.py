@@ -44,10 +44,13 @@ class CropPart(Record):
     """A random crop, resized to the image size; "centre" instead prepares as evaluation does.
 
     ``scale`` is a share of the area. The rule "torchvision" draws the aspect ratio log-uniformly
-    and tries ten times; "paddle" draws it uniformly from a range that always fits.
+    and tries ten times; "paddle" draws it uniformly from a range that always fits. "padded"
+    prepares as evaluation does, adds ``padding`` black pixels on each side and crops the image size
+    anywhere (arXiv 1512.03385, section 4.2).
     """
 
-    kind: Literal["random", "centre"] = "random"
+    kind: Literal["random", "centre", "padded"] = "random"
+    padding: Positive = 4
     rule: Literal["torchvision", "paddle"] = "torchvision"
     scale: Range = (0.08, 1.0)
     ratio: Range = (3 / 4, 4 / 3)
@@ -188,8 +191,8 @@ class AugmentPart(Record):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if self.crop.kind == "centre" and self.interpolation != "given":
+        if self.crop.kind != "random" and self.interpolation != "given":
             raise ValueError(
-                'crop.kind "centre" prepares as evaluation does: interpolation "given"'
+                f'crop.kind "{self.crop.kind}" prepares as evaluation does: interpolation "given"'
             )
         return self

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from residua.base.errors import DataError, ImageError
 from residua.bundle.schema import Preprocess
 from residua.data.augment.chain import augment, choose_interpolation, choose_size
-from residua.data.augment.crop import draw_box
+from residua.data.augment.crop import draw_box, draw_shift, shift
 from residua.data.cache import PixelCache
 from residua.data.loader import Failure, describe_failure
 from residua.data.regions import Draw, RegionReader
@@ -128,7 +128,11 @@ class TrainingView:
             return draw_box(width, height, self.part.crop, **keys).edges
 
         crop = self._pixels(ticket // self.repeats, out.shape[0], draw)
-        if self.part.crop.kind == "random":
+        if self.part.crop.kind == "padded":
+            padding = self.part.crop.padding
+            place = draw_shift(padding, seed=self.seed, epoch=epoch, ticket=ticket)
+            crop = shift(crop, padding, place)
+        elif self.part.crop.kind == "random":
             crop = resize_part(
                 crop,
                 (out.shape[1], out.shape[0]),

@@ -66,4 +66,5 @@ def choose_size(part: AugmentPart, epoch: int) -> int:
         return growth.end_size
     done = (epoch - growth.start_epoch) / (growth.end_epoch - growth.start_epoch)
     size = growth.start_size + (growth.end_size - growth.start_size) * done
-    return max(1, round(size / growth.multiple)) * growth.multiple
+    rounded = round(size / growth.multiple) * growth.multiple
+    return min(max(rounded, growth.start_size), growth.end_size)

@@ -6,11 +6,16 @@ What is drawn and what is done with it are apart: ``pixels`` applies the box. Th
   log-uniform in ``ratio``, ten attempts, then the largest central crop whose ratio is allowed.
 - "paddle" (PaddleClas, ppcls/data/preprocess/ops/operators.py: RandCropImage): aspect ratio
   uniform in ``ratio``, then the area uniform in ``scale`` as far as a crop of that ratio fits.
+
+Pictures of a few pixels are rather padded and shifted: ``draw_shift`` and ``shift``.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from residua.data.draws import Purpose, stream
 from residua.data.settings import CropPart
@@ -39,6 +44,25 @@ def draw_box(width: int, height: int, part: CropPart, *, seed: int, epoch: int, 
     if part.rule == "paddle":
         return choose_fitting_box(width, height, part, numbers)
     return choose_box(width, height, part, numbers)
+
+
+def draw_shift(padding: int, *, seed: int, epoch: int, ticket: int) -> tuple[int, int]:
+    """Return where a padded crop begins, from the left and from above: each of 0…2 ``padding``."""
+    numbers = stream(Purpose.CROP, seed=seed, epoch=epoch, index=ticket)
+    places = 2 * padding + 1
+    return int(next(numbers) * places), int(next(numbers) * places)
+
+
+def shift(crop: NDArray[np.uint8], padding: int, place: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the window of ``crop``'s size at ``place`` of ``crop`` with a black border.
+
+    ``crop`` is uint8 [H, W, C]; the border of zeros is ``padding`` pixels wide, ``place`` as from
+    ``draw_shift``. It is torchvision's RandomCrop(size, padding=padding).
+    """
+    height, width, _ = crop.shape
+    left, top = place
+    padded = np.pad(crop, ((padding, padding), (padding, padding), (0, 0)))
+    return np.ascontiguousarray(padded[top : top + height, left : left + width])
 
 
 def draw_flip(probability: float, *, seed: int, epoch: int, ticket: int) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from residua.data.settings import DataPart
 from residua.data.source import Source
-from residua.train.recipe.defaults import Choice, choose_recipe, fit_length
+from residua.train.recipe.defaults import Choice, choose_recipe, fit_length, scale_sizes
 from residua.train.recipe.file import change, override, read_recipe_file
 from residua.train.recipe.tree import Recipe
 
@@ -61,17 +61,17 @@ def compose_recipe(wishes: Wishes, source: Source, *, gpu: bool) -> Choice:
 def _apply(recipe: Recipe, wishes: Wishes) -> Recipe:
     """Return ``recipe`` as flags and overrides change it.
 
-    Another batch takes the learning rate along in proportion (arXiv 1706.02677), unless that is
-    said too; another image size the size that is tested at; a shorter run shortens the warm-up to a
-    tenth of it; several labels a picture need a loss and a metric of their own.
+    Another batch takes the learning rate along in proportion (arXiv 1706.02677), another image size
+    all other sizes, unless these are said too; a shorter run shortens the warm-up to a tenth of it;
+    several labels a picture need a loss and a metric of their own.
     """
     values = dict(wishes.flags)
     batch, epochs = values.get("loop.batch_size"), values.get("loop.epochs")
     if batch and not wishes.said("optimiser.lr"):
         values["optimiser.lr"] = recipe.optimiser.lr * batch / recipe.loop.batch_size
-    size, tested = values.get("augment.image_size"), recipe.evaluate.image_size
-    if size and tested and not wishes.said("evaluate.image_size"):
-        values["evaluate.image_size"] = max(8, round(tested * size / recipe.augment.image_size))
+    size = values.get("augment.image_size")
+    if size:  # overrides have the last word on these sizes too
+        values |= scale_sizes(recipe, size)
     if epochs and not wishes.said("schedule.warmup_epochs"):
         values["schedule.warmup_epochs"] = min(recipe.schedule.warmup_epochs, epochs / 10)
     if wishes.says_true("data.multi_label"):

@@ -37,7 +37,7 @@ def choose_recipe(source: Source, *, gpu: bool) -> Choice:
         size = max(16, int(side))
         recipe = _lengthen(find_recipe("cifar"), len(source), updates=8000, epochs=(10, 60))
         return Choice(
-            change(recipe, {"augment.image_size": size}),
+            change(recipe, {"augment.image_size": size} | scale_sizes(recipe, size)),
             (f"The pictures are tiny (about {side:.0f} pixels): recipe cifar, from scratch.",),
         )
     weights = _ON_GPU if gpu else _ON_PROCESSOR
@@ -62,6 +62,29 @@ def choose_recipe(source: Source, *, gpu: bool) -> Choice:
 def fit_length(recipe: Recipe, samples: int) -> Recipe:
     """Return the fine-tuning recipe with as many epochs as a set of so many pictures wants."""
     return _lengthen(recipe, samples, updates=1000, epochs=(5, 30))
+
+
+def scale_sizes(recipe: Recipe, size: int) -> dict[str, int]:
+    """Return what goes along when the image size of ``recipe`` becomes ``size``, by dotted key.
+
+    The test size with its short side, the padding of a crop, and the sizes of progressive resizing
+    (the last of which is ``size`` where it was the image size) keep their proportions.
+    """
+    augment, tested = recipe.augment, recipe.evaluate
+    given: dict[str, int | None] = {
+        "evaluate.image_size": tested.image_size,
+        "evaluate.short_side": tested.short_side,
+    }
+    if augment.crop.kind == "padded":
+        given["augment.crop.padding"] = augment.crop.padding
+    if augment.progressive is not None:
+        given["augment.progressive.start_size"] = augment.progressive.start_size
+        given["augment.progressive.end_size"] = augment.progressive.end_size
+    return {
+        key: max(1, round(value * size / augment.image_size))
+        for key, value in given.items()
+        if value is not None
+    }
 
 
 def measure_side(source: Source) -> float:
