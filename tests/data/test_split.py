@@ -37,6 +37,19 @@ def test_small_classes_keep_one_on_each_side():
     training, validation = split(_source([1, 2, 3]), fraction=0.1, seed=0)
     assert validation.count_classes().tolist() == [0, 1, 1]
     assert training.count_classes().tolist() == [1, 1, 2]
+    (note,) = validation.notes
+    assert note.startswith("1 class has no picture in the validation part")
+    assert note.endswith(": class 0.")
+    assert training.notes == ()
+
+
+def test_classes_that_are_not_there_at_all_are_not_missed():
+    source = _source([4, 1, 1])
+    more = Classes(names=(*source.classes.names, "never seen"))
+    _, validation = split(replace(source, classes=more), fraction=0.5, seed=0)
+    assert validation.notes[0].startswith("2 classes have")
+    assert validation.notes[0].endswith("class 1, class 2.")
+    assert split(_source([4, 2]), fraction=0.5, seed=0)[1].notes == ()
 
 
 def test_the_order_of_the_files_does_not_matter():

@@ -9,7 +9,8 @@ from making_recipes import fine_tune, from_scratch
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Classes, Manifest, Preprocess, Provenance
 from residua.bundle.store import write_bundle
-from residua.train.recipe.file import change
+from residua.train.recipe.compose import Wishes, compose_recipe
+from residua.train.recipe.file import change, override
 from residua.train.start import start
 from residua.zoo.load import export_tensors
 from residua.zoo.load import make_network as build
@@ -99,12 +100,35 @@ def test_another_network_than_the_weights_is_refused(tmp_path):
     assert start(fine_tune(str(bundle.path), model="resnet18-vd", epochs=2), _CLASSES)
 
 
-@pytest.mark.parametrize("key", ["model.small_images", "model.widths"])
-def test_weights_fix_the_shape(tmp_path, key):
+@pytest.mark.parametrize(
+    ("key", "value", "undone"),
+    [
+        ("model.small_images", True, "-o model.small_images=false"),
+        ("model.widths", (8, 8, 8, 8), "-o model.widths=[]"),
+        ("model.stem_width", 4, "-o model.stem_width=null"),
+    ],
+)
+def test_weights_fix_the_shape(tmp_path, key, value, undone):
     recipe = fine_tune(str(_parent(tmp_path / "parent.bundle").path), epochs=2)
-    value = True if key.endswith("images") else (8, 8, 8, 8)
-    with pytest.raises(SettingError, match="fix the stem and the widths"):
+    with pytest.raises(SettingError, match=f"fix the stem and the widths.*: {key}") as caught:
         start(change(recipe, {key: value}), _CLASSES)
+    assert undone in caught.value.next_step
+    override(change(recipe, {key: value}), [undone.removeprefix("-o ")])
+
+
+def test_a_recipe_for_small_pictures_goes_on_from_its_own_weights_only(tmp_path):
+    """``-c cifar --pretrained BUNDLE``: the stem that the bundle has is no reason to refuse it."""
+    small = _parent(tmp_path / "small.bundle", "ResNet18", small_images=True)
+    large = _parent(tmp_path / "large.bundle", "ResNet18")
+    for bundle, fits in ((small, True), (large, False)):
+        wishes = Wishes("cifar", {"model.pretrained": str(bundle.path)})
+        recipe = compose_recipe(wishes, source=None, gpu=False).recipe
+        assert recipe.model.small_images
+        if fits:
+            assert start(recipe, _CLASSES).network.row.stem == "3x3"
+        else:
+            with pytest.raises(SettingError, match=r"asks for others: model\.small_images"):
+                start(recipe, _CLASSES)
 
 
 def test_an_identity_projection_is_taken_out(tmp_path):

@@ -79,7 +79,7 @@ def split(
         "groups": len(set(whole.groups)) or None,
     }
     record = write_split(output, whole, parts, how, overwrite=overwrite)
-    for note in whole.notes:
+    for note in dict.fromkeys(note for part in parts.values() for note in part.notes):
         typer.echo(f"Note: {note}", err=True)
     if json:
         typer.echo(dumps(record, ensure_ascii=False))

@@ -26,7 +26,8 @@ def split(source: Source, *, fraction: float, seed: int) -> tuple[Source, Source
     Who is held out follows from the hash of seed, class and name, so neither the order of the
     files nor pictures of other classes matter, and a picture added later moves at most one other.
     A class of one picture has none for validation; each other class has at least one on each side.
-    With ``source.groups`` whole groups are held out, see ``deal_groups``.
+    With ``source.groups`` whole groups are held out, see ``deal_groups``. Classes that end without
+    a picture for validation are named in a note of that part.
     """
     if not 0 < fraction < 1:
         raise SettingError(
@@ -47,9 +48,10 @@ def split(source: Source, *, fraction: float, seed: int) -> tuple[Source, Source
             f"no class has two pictures ({len(source)} pictures in all).",
             next_step="Add pictures, or give folders train/ and val/ yourself.",
         )
+    validation = source.take(_positions(held_out), f"{source.title} (validation part)")
     return (
         source.take(_positions(~held_out), f"{source.title} (training part)"),
-        source.take(_positions(held_out), f"{source.title} (validation part)"),
+        replace(validation, notes=validation.notes + _note_absent(source, validation)),
     )
 
 
@@ -143,6 +145,18 @@ def group_by_pattern(source: Source, pattern: str) -> Source:
         source,
         groups=tuple(match[1] or "" if match.re.groups else match[0] for match in found),
     )
+
+
+def _note_absent(source: Source, validation: Source) -> tuple[str, ...]:
+    """Return a note on the classes of ``source`` that no picture of ``validation`` is of."""
+    missing = (source.count_classes() > 0) & (validation.count_classes() == 0)
+    if not missing.any():
+        return ()
+    names = [source.classes.names[number] for number in np.flatnonzero(missing)]
+    which = "1 class has" if len(names) == 1 else f"{len(names)} classes have"
+    them = "it" if len(names) == 1 else "them"
+    figures = f"no picture in the validation part, so its figures say nothing of {them}"
+    return (f"{which} {figures}: {some(names)}.",)
 
 
 def _hold_groups(source: Source, fraction: float, seed: int) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import torch
 from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Architecture, Classes, Preprocess
-from residua.train.recipe.tree import EvaluatePart, Recipe
+from residua.train.recipe.tree import EvaluatePart, ModelPart, Recipe
 from residua.zoo.create import create
 from residua.zoo.load import make_network
 from residua.zoo.resnet import ResNet
@@ -79,13 +79,9 @@ def _begin(recipe: Recipe, classes: Classes) -> Start:
 
 def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
     model, size = recipe.model, recipe.augment.image_size
-    if model.small_images or model.widths or model.stem_width:
-        raise SettingError(
-            "Pretrained weights fix the stem and the widths of the network.",
-            next_step="Drop the small-image stem and the widths, or train from scratch.",
-        )
     bundle = open_bundle(model.pretrained, architecture=model.name or None)
     manifest = bundle.manifest
+    _refuse_another_shape(model, manifest.architecture)
     row = manifest.architecture.model_copy(update={"drop_path": model.drop_path})
     row, tensors = _drop_identity(row, bundle.tensors())
     network = make_network(row, tensors).train()
@@ -107,6 +103,24 @@ def _fine_tune(recipe: Recipe, classes: Classes) -> Start:
         parent=model.pretrained,
         licence=manifest.licence,
     )
+
+
+def _refuse_another_shape(model: ModelPart, row: Architecture) -> None:
+    """Refuse a stem or widths that the weights have not; those of their own recipe they have."""
+    differing = {
+        "model.small_images=false": model.small_images and row.stem != "3x3",
+        "model.widths=[]": model.widths and model.widths != row.widths,
+        "model.stem_width=null": model.stem_width and model.stem_width != row.stem_widths[-1],
+    }
+    undoing = [text for text, differs in differing.items() if differs]
+    if undoing:
+        keys = ", ".join(text.partition("=")[0] for text in undoing)
+        raise SettingError(
+            f"The weights of {model.pretrained} fix the stem and the widths of the network; the "
+            f"recipe asks for others: {keys}.",
+            next_step=f"Add {' '.join(f'-o {text}' for text in undoing)}, or train from scratch, "
+            "without pretrained weights.",
+        )
 
 
 def _deploy(preprocess: Preprocess, part: EvaluatePart) -> Preprocess:
