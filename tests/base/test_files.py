@@ -3,10 +3,11 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from residua.base.files import locked, replacing_folder, sha256_of, write_atomic
+from residua.base.files import locked, replacing_folder, sha256_of, try_lock, write_atomic
 
 
 def test_sha256_is_that_of_the_standard_example(tmp_path):
@@ -49,6 +50,39 @@ def test_a_folder_is_replaced_whole(tmp_path):
 def test_where_the_system_cannot_swap_the_folder_is_still_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr("residua.base.files._exchange", lambda first, second: False)
     test_a_folder_is_replaced_whole(tmp_path)
+
+
+def test_a_lock_for_whoever_comes_first_leaves_no_file(tmp_path):
+    path = tmp_path / "folder" / "lock"
+    unlock = try_lock(path)
+    assert try_lock(path) is None
+    unlock()
+    assert list(path.parent.iterdir()) == []
+    again = try_lock(path)
+    path.unlink()  # by somebody else, who then has a lock of his own
+    other = try_lock(path)
+    again()
+    assert path.exists()
+    other()
+    assert not path.exists()
+
+
+def test_no_two_hold_it_though_the_file_comes_and_goes(tmp_path):
+    inside, held = [], []
+
+    def hold(number):
+        for _ in range(300):
+            unlock = try_lock(tmp_path / "lock")
+            if unlock is not None:
+                inside.append(number)
+                held.append(len(inside))
+                inside.remove(number)
+                unlock()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(hold, range(4)))
+    assert set(held) == {1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def _hold(path, held):

@@ -1,6 +1,8 @@
 """residua train: from a folder to a bundle, and what goes wrong on the way."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -163,3 +165,17 @@ def test_an_interrupt_is_told_and_leaves_no_bundle(shapes, tmp_path, monkeypatch
     result = _run(shapes, *_QUICK, "--output", tmp_path / "x.bundle", expect=130)
     assert "x.bundle was not written" in result.stderr
     assert not (tmp_path / "x.bundle").exists()
+
+
+def test_a_run_that_failed_leaves_no_lock(shapes, tmp_path):
+    """In a process of its own, whose end is what lets go."""
+    output = tmp_path / "x.bundle"
+    command = [sys.executable, "-m", "residua", "train", str(shapes), *_QUICK]
+    result = subprocess.run(
+        [*command, "--output", str(output), "--lr", "1e30", "--device", "cpu"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "diverged" in result.stderr
+    assert result.returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.run"]
+    assert ".lock" not in [path.name for path in output.with_suffix(".run").iterdir()]

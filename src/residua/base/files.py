@@ -4,12 +4,13 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -110,6 +111,39 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def try_lock(path: Path) -> Callable[[], None] | None:
+    """Lock ``path`` (made if absent) against other processes; None where another has it.
+
+    What is returned lets go and removes the file, of which so none stays behind. Whoever opens a
+    file that is then removed, and locks that, tries again: such a lock would keep nobody out.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        if _is_at(path, handle):
+            return functools.partial(_unlock, path, handle)
+        os.close(handle)
+
+
+def _unlock(path: Path, handle: int) -> None:
+    if _is_at(path, handle):
+        path.unlink()  # before it is let go: who waits for it then finds it gone
+    os.close(handle)
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Tell whether the open file is the one that ``path`` names."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -10,9 +10,7 @@ flowers.run/
 flowers.bundle/             written at the end, beside it
 """
 
-import fcntl
 import json
-import os
 import shutil
 import weakref
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ import yaml
 from safetensors import SafetensorError
 
 from residua.base.errors import BundleDamagedError, CheckpointError, SettingError
-from residua.base.files import replacing_folder, sha256_of, write_atomic
+from residua.base.files import replacing_folder, sha256_of, try_lock, write_atomic
 from residua.base.version import __version__
 from residua.bundle.schema import Classes
 from residua.data.source import Parts
@@ -94,6 +92,7 @@ class RunFolder:
         self.best = path / "best"
         self.metrics = path / "metrics.jsonl"
         self._identity = path / "run.json"
+        self._lock = path / ".lock"
         self._release: weakref.finalize[..., RunFolder] | None = None
 
     def lock(self) -> None:
@@ -101,23 +100,17 @@ class RunFolder:
 
         Raises SettingError where another is training here now.
         """
-        place = self.path.with_name(f".{self.path.name}.lock")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+        unlock = try_lock(self._lock)
+        if unlock is None:
             raise SettingError(
                 f"Another process is training in {self.path} now.",
                 next_step="Wait for it, stop it, or choose another --output.",
-            ) from None
-        self._release = weakref.finalize(self, os.close, handle)
+            )
+        self._release = weakref.finalize(self, unlock)
 
     def unlock(self) -> None:
         """Let others in, and leave no trace of the lock."""
         if self._release is not None:
-            self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
             self._release()
 
     def is_unfinished(self) -> bool:
@@ -144,11 +137,19 @@ class RunFolder:
             )
 
     def begin(self, identity: Identity) -> None:
-        """Start an empty folder; what an earlier run has left is removed."""
-        if self.path.exists():
-            self._refuse_foreign()
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
+        """Start an empty folder; what an earlier run has left is removed, but for the lock."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        left = [entry for entry in self.path.iterdir() if entry != self._lock]
+        if left and not self._identity.is_file():
+            raise SettingError(
+                f"{self.path} exists and is no run of residua.",
+                next_step="Choose another --output.",
+            )
+        for entry in sorted(left, key=self._identity.__eq__):  # what makes it a run goes last
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
         content = yaml.safe_dump(
             identity.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True
         )
@@ -208,14 +209,6 @@ class RunFolder:
         raise BundleDamagedError(
             f"The weights of the best epoch, {epoch}, in {self.best} are missing or altered."
         )
-
-    def _refuse_foreign(self) -> None:
-        """Never remove a folder that no run has made."""
-        if not self._identity.is_file() and any(self.path.iterdir()):
-            raise SettingError(
-                f"{self.path} exists and is no run of residua.",
-                next_step="Choose another --output.",
-            )
 
     def _read(self) -> dict[str, Any]:
         try:
