@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 from typer.testing import CliRunner
@@ -179,3 +180,17 @@ def test_a_run_that_failed_leaves_no_lock(shapes, tmp_path):
     assert result.returncode == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.run"]
     assert ".lock" not in [path.name for path in output.with_suffix(".run").iterdir()]
+
+
+def test_a_tracker_without_a_key_ends_it_before_the_first_update(shapes, tmp_path, monkeypatch):
+    from residua.train import run
+
+    def refuse(**_options):
+        raise ValueError("API key must be 40 characters long, yours was 3")
+
+    library = types.ModuleType("wandb")
+    library.init, library.errors = refuse, types.SimpleNamespace(Error=RuntimeError)
+    monkeypatch.setitem(sys.modules, "wandb", library)
+    monkeypatch.setattr(run, "fit", None)
+    with pytest.raises(SettingError, match=r"yours was 3\nLog in"):
+        _run(shapes, *_QUICK, "--output", tmp_path / "x.bundle", "--track", "wandb")

@@ -1,6 +1,8 @@
 """Trackers get every number with its update; a missing library or place is told."""
 
 import builtins
+import sys
+import types
 
 import pytest
 
@@ -33,6 +35,75 @@ def test_mlflow_without_a_place_is_told(tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="mlflow is not installed (extra: track)")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(SettingError, match="MLFLOW_TRACKING_URI"):
+        _track("mlflow", tmp_path / "x.run")
+
+
+def _pretend(monkeypatch, name, **members):
+    """A library of this name for the length of the test."""
+    library = types.ModuleType(name)
+    for member, value in members.items():
+        setattr(library, member, value)
+    monkeypatch.setitem(sys.modules, name, library)
+
+
+class _WandBError(Exception):
+    """As wandb.errors.Error, the root of UsageError, AuthenticationError and CommError."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _WandBError("api_key not configured (no-tty). call wandb.login(key=[your_api_key])\nmore"),
+        ValueError("API key must be 40 characters long, yours was 3"),
+        ConnectionError(),
+    ],
+)
+def test_wandb_that_does_not_begin_says_what_to_do(tmp_path, monkeypatch, error):
+    def refuse(**_options):
+        raise error
+
+    errors = types.SimpleNamespace(Error=_WandBError)
+    _pretend(monkeypatch, "wandb", init=refuse, errors=errors)
+    with pytest.raises(SettingError, match="did not begin a run") as caught:
+        _track("wandb", tmp_path / "x.run")
+    assert (str(error).partition("\n")[0] or "ConnectionError") in caught.value.problem
+    assert "more" not in caught.value.problem
+    assert "wandb login" in caught.value.next_step
+    assert "WANDB_MODE=offline" in caught.value.next_step
+
+
+def test_wandb_gets_every_number_and_the_same_run_again(tmp_path, monkeypatch):
+    begun, logged, finished = [], [], []
+
+    def begin(**options):
+        begun.append(options)
+        return types.SimpleNamespace(log=logged.append, finish=lambda: finished.append(1))
+
+    errors = types.SimpleNamespace(Error=_WandBError)
+    _pretend(monkeypatch, "wandb", init=begin, errors=errors)
+    for _ in range(2):
+        _track("wandb", tmp_path / "x.run")
+    assert begun[0]["id"] == begun[1]["id"]
+    assert begun[0]["config"] == _SETTINGS
+    assert logged[:3] == [
+        {"step/update": 10, "step/loss": 0.1},
+        {"step/update": 20, "step/loss": 0.05},
+        {"epoch/update": 20, "epoch/val_top1": 0.5},
+    ]
+    assert len(finished) == 2
+
+
+def test_an_mlflow_server_that_is_not_there_is_told(tmp_path, monkeypatch):
+    class MlflowError(Exception):
+        """As mlflow.exceptions.MlflowException."""
+
+    def refuse(_name):
+        raise MlflowError("API request to http://127.0.0.1:1 failed\nat great length")
+
+    exceptions = types.SimpleNamespace(MlflowException=MlflowError)
+    _pretend(monkeypatch, "mlflow", set_experiment=refuse, exceptions=exceptions)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    with pytest.raises(SettingError, match=r"MLflow at http://127\.0\.0\.1:1 did not begin"):
         _track("mlflow", tmp_path / "x.run")
 
 

@@ -30,7 +30,8 @@ def make_trackers(
 ) -> tuple[Tracker, ...]:
     """Return the trackers of these names for the run in ``folder``, with its recipe as settings.
 
-    Raises MissingExtraError for one whose library is not installed.
+    Raises MissingExtraError for one whose library is not installed, SettingError for one that does
+    not begin a run.
     """
     makers: dict[str, Callable[[Path, Mapping[str, Any]], Tracker]] = {
         "tensorboard": _TensorBoard, "wandb": _WandB, "mlflow": _MLflow
@@ -70,16 +71,29 @@ class _WandB:
         folder.mkdir(parents=True, exist_ok=True)
         identity = place.read_text().strip() if place.is_file() else secrets.token_hex(4)
         place.write_text(identity)
-        self._run = wandb.init(
-            project="residua", name=folder.stem, id=identity, resume="allow",
-            dir=str(folder), config=dict(settings),
-        )  # fmt: skip
+        try:
+            self._run = wandb.init(
+                project="residua", name=folder.stem, id=identity, resume="allow",
+                dir=str(folder), config=dict(settings),
+            )  # fmt: skip
+        except (wandb.errors.Error, OSError, ValueError) as error:
+            # No key, a wrong one, no network: each has its own class and a long message.
+            raise SettingError(
+                f"Weights & Biases did not begin a run: {_first_line(error)}",
+                next_step="Log in (wandb login, or set WANDB_API_KEY); or set WANDB_MODE=offline, "
+                "which keeps the numbers on this disk (wandb sync sends them later).",
+            ) from error
 
     def log(self, event: str, numbers: Numbers) -> None:
         self._run.log({f"{event}/{name}": value for name, value in numbers.items()})
 
     def close(self) -> None:
         self._run.finish()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 class _MLflow:
@@ -97,14 +111,21 @@ class _MLflow:
                 next_step="Start a server (mlflow server) and set it, as in "
                 "MLFLOW_TRACKING_URI=http://127.0.0.1:5000",
             )
-        mlflow.set_experiment("residua")
-        mlflow.start_run(run_name=folder.stem)
         flat = {
             f"{part}.{key}": str(value)[:250]
             for part, values in settings.items()
             for key, value in (values or {}).items()
         }
-        mlflow.log_params(flat)
+        try:
+            mlflow.set_experiment("residua")
+            mlflow.start_run(run_name=folder.stem)
+            mlflow.log_params(flat)
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            raise SettingError(
+                f"MLflow at {os.environ['MLFLOW_TRACKING_URI']} did not begin a run: "
+                f"{_first_line(error)}",
+                next_step="Check that the server is there: MLFLOW_TRACKING_URI names it.",
+            ) from error
 
     def log(self, event: str, numbers: Numbers) -> None:
         values = {f"{event}/{k}": float(v) for k, v in numbers.items() if k != "update"}
