@@ -155,3 +155,13 @@ def test_no_memory_is_our_error(monkeypatch):
 def test_pixels_are_writable_and_own():
     pixels = decode(encode(noise(8, 8), "PNG"), limits=Limits(max_pixels=64))
     pixels[:] = 0
+
+
+def test_damaged_tiffs_are_told_by_the_error_alone(capfd):
+    """Without the silence libtiff writes "Using code not yet in table" and the like itself."""
+    data = bytearray(encode(noise(64, 64), "TIFF", compression="tiff_lzw"))
+    for place in range(200, 3000, 37):
+        data[place] ^= 0xFF
+    with pytest.raises(ImageDamagedError, match="cannot be decoded"):
+        decode(bytes(data))
+    assert capfd.readouterr().err == ""

@@ -43,6 +43,18 @@ class ResiduaError(Exception):
         super().__init__(f"{problem}\n{next_step}" if next_step else problem)
 
 
+def spell_error(error: ResiduaError | OSError) -> str:
+    """Return ``error`` as users see it; of the system's, what it refuses: no space, no permission.
+
+    >>> spell_error(PermissionError(13, "Permission denied", "net.bundle"))
+    'Error: net.bundle: Permission denied.'
+    """
+    if isinstance(error, ResiduaError):
+        return f"Error: {error}"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"Error: {where}{error.strerror or error}."
+
+
 class UnknownNameError(ResiduaError):
     """A name that is in no list. ``suggestions`` holds the nearest valid names, best first."""
 

@@ -4,12 +4,13 @@ Nothing here or at the top of a verb's file imports more than typer and the stan
 that ``residua --help`` answers at once (tests/contract holds the list of modules).
 """
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from residua.base.errors import ResiduaError
+from residua.base.errors import ResiduaError, spell_error
 from residua.base.threads import wait_passively
 from residua.base.version import __version__
 from residua.cli import (
@@ -76,13 +77,11 @@ def run() -> None:
     wait_passively()
     try:
         app()
-    except ResiduaError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except OSError as error:
-        # What the system refuses on the way: no permission, no space, a name too long.
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"Error: {where}{error.strerror or error}.", err=True)
+    except (ResiduaError, OSError) as error:
+        # Of several processes that torchrun has started (see evaluate/ranks.py) what comes here is
+        # from before they have joined, of the command line alone: one of a machine says it.
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            typer.echo(spell_error(error), err=True)
         sys.exit(1)
 
 

@@ -111,7 +111,8 @@ def run(
                 overwrite=overwrite, restart=restart, device=device, ranks=ranks, display=display,
             )  # fmt: skip
         except StoppedError as error:
-            typer.echo(f"\n{error}", err=True)
+            if ranks.first:  # all have stopped at the same update
+                typer.echo(f"\n{error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo(f"\nInterrupted: {output} was not written.", err=True)

@@ -6,6 +6,7 @@ code below takes ``Ranks`` and works for one process without torch.distributed.
 
 import datetime as dt
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
+
+from residua.base.errors import ResiduaError, spell_error
 
 _TIMEOUT = dt.timedelta(minutes=30)
+_PATIENCE = dt.timedelta(seconds=5)
+_LAST_WORDS = "residua/last-words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,9 @@ SINGLE = Ranks()
 def joining(device: str = "auto") -> Iterator[Ranks]:
     """Join the other processes that torchrun started, if it did, for the length of the block.
 
-    Talks through NCCL on GPUs, one a process, and through gloo on processors.
+    Talks through NCCL on GPUs, one a process, and through gloo on processors. An error that the
+    processes share (as most are, of data and settings) is printed by the first alone and ends each
+    with exit code 1.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 and "RANK" not in os.environ:
@@ -76,7 +84,36 @@ def joining(device: str = "auto") -> Iterator[Ranks]:
     gpu = device != "cpu" and torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(ranks.local_rank)
-    distributed.init_process_group("nccl" if gpu else "gloo", timeout=_TIMEOUT)
-    yield ranks
+    store, rank, _ = next(rendezvous("env://", timeout=_TIMEOUT))
+    distributed.init_process_group(
+        "nccl" if gpu else "gloo", store=store, rank=rank, world_size=world, timeout=_TIMEOUT
+    )
+    try:
+        yield ranks
+    except (ResiduaError, OSError) as error:
+        _tell(spell_error(error), ranks, store)
+        raise SystemExit(1) from error
     # After an error the others may wait for what never comes; ending the process frees them.
     distributed.destroy_process_group()
+
+
+def _tell(text: str, ranks: Ranks, store: distributed.Store) -> None:
+    """Print why this process ends; another than the first, unless the first says the same.
+
+    The first prints before it tells the others: once one of them has ended, torchrun ends it.
+    """
+    if ranks.first:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+        store.set(_LAST_WORDS, text)
+    elif not _is_said(text, store):
+        sys.stderr.write(f"Process {ranks.rank} of {ranks.world}: {text}\n")
+
+
+def _is_said(text: str, store: distributed.Store) -> bool:
+    """Tell whether the first process ends with ``text`` too, in the next few seconds."""
+    try:
+        store.wait([_LAST_WORDS], _PATIENCE)
+        return bool(store.get(_LAST_WORDS).decode() == text)
+    except RuntimeError:  # it goes on, or is gone with the store
+        return False

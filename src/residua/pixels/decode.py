@@ -22,6 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from residua.base.errors import ImageError, ImageTooLargeError
 from residua.pixels.colour import Colour, convert
 from residua.pixels.formats.header import Format, Header
+from residua.pixels.formats.libtiff import silence_libtiff
 from residua.pixels.formats.png import is_complete
 from residua.pixels.limits import DEFAULT_LIMITS, Limits, label, no_memory
 from residua.pixels.orientation import ORIENTATION, Box, turn_box, turn_size, turn_upright
@@ -130,6 +131,8 @@ def _read(header: Header, colour: Colour, min_side: int | None, name: str) -> Pi
     stored = (header.width, header.height)
     if header.format in {"GIF", "TIFF"}:
         _check_pillow_limit(header, name)
+    if header.format == "TIFF":
+        silence_libtiff()
     file = open_stored(header)
     if file.size != stored:
         raise damaged(header.format, "holds another size than it declares", name)
