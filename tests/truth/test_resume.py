@@ -68,6 +68,17 @@ def test_sigterm_writes_a_checkpoint_and_leaves(pictures, undisturbed, tmp_path)
     assert_same((tensors, numbers), undisturbed(1))
 
 
+def test_a_uniform_average_goes_on_bit_by_bit(pictures, tmp_path):
+    """Its statistics are computed anew at each validation, and at the end."""
+    settings = ("average.kind=uniform", "average.start_epoch=1", "evaluate.keep=last")
+    whole, cut = tmp_path / "whole.bundle", tmp_path / "cut.bundle"
+    finish(command(pictures, whole, *settings))
+    for updates in (4, 9):
+        kill_after(command(pictures, cut, *settings), cut, updates)
+    finish(command(pictures, cut, *settings))
+    assert_same(read_result(cut), read_result(whole))
+
+
 def test_a_damaged_checkpoint_is_said_and_the_one_before_used(pictures, undisturbed, tmp_path):
     output = tmp_path / "shapes.bundle"
     same = command(pictures, output, "loop.micro_batch=4")

@@ -29,6 +29,7 @@ from residua.train.storage.state import Best, TrainingState
 from residua.train.update.clipping import clip_adaptively, clip_norm
 from residua.train.update.feed import Feed, place_indices
 from residua.train.update.optimiser import set_momentum, set_rate
+from residua.train.update.renewal import renew_statistics
 from residua.train.update.reports import EpochReport, StepReport
 from residua.train.update.schedule import count_drops, momentum_at, rate_factor
 from residua.train.update.step import Computation, run_backward_within_memory
@@ -199,6 +200,8 @@ def _end_epoch(
     state.network.eval()
     with state.average.applied() if state.average else nullcontext():
         if (epoch + 1) % part.every == 0 or epoch + 1 == recipe.loop.epochs:
+            if state.average is not None and state.average.lacks_statistics:
+                renew_statistics(computation, view, epoch=epoch, repeats=recipe.data.repeats)
             # Running statistics are each process's own: the first one's count.
             ranks.copy_from_first([b for b in state.network.buffers() if b.is_floating_point()])
             metrics = surroundings.validate()

@@ -31,7 +31,9 @@ from residua.train.storage.run_folder import RunFolder, identify
 from residua.train.storage.state import TrainingState
 from residua.train.storage.trackers import make_trackers
 from residua.train.update.precision import Precision, choose_device, choose_precision
+from residua.train.update.renewal import renew_statistics
 from residua.train.update.reports import EpochReport
+from residua.train.update.step import Computation
 from residua.zoo.load import export_tensors, load_tensors
 
 
@@ -112,7 +114,7 @@ def train(
             out_of_time=lambda: bool(ranks.share(budget.is_spent())),
         )  # fmt: skip
         fit(state, computation, view, planned, surroundings)
-        epoch = _take_best(state, planned, keeper, ranks)
+        epoch = _take_best(state, computation, view, planned, keeper)
         bundle = _write(begun, planned, parts, validation, view, ranks, output, overwrite=overwrite)
         record.write("end", bundle=str(output), epoch=epoch, replaced=len(view.failures))
     if folder is not None and ranks.first:
@@ -143,7 +145,13 @@ def _open_record(
     return record
 
 
-def _take_best(state: TrainingState, recipe: Recipe, keeper: Keeper, ranks: Ranks) -> int:
+def _take_best(
+    state: TrainingState,
+    computation: Computation,
+    view: TrainingView,
+    recipe: Recipe,
+    keeper: Keeper,
+) -> int:
     """Put the weights of the bundle into the network, and return the epoch that they are of."""
     last, network = state.history[-1].epoch, state.network
     if recipe.evaluate.keep == "best" and state.best.epoch != last:
@@ -153,7 +161,11 @@ def _take_best(state: TrainingState, recipe: Recipe, keeper: Keeper, ranks: Rank
             return state.best.epoch
     if state.average is not None:
         state.average.put_into(network)
-    ranks.copy_from_first([b for b in network.buffers() if b.is_floating_point()])
+        if state.average.lacks_statistics:
+            renew_statistics(computation, view, epoch=last - 1, repeats=recipe.data.repeats)
+    computation.shares.ranks.copy_from_first(
+        [b for b in network.buffers() if b.is_floating_point()]
+    )
     return last
 
 

@@ -117,7 +117,8 @@ class AveragePart(Record):
 
     "ema": exponential with ``decay``, taken ``every`` so many steps; with ``warmup`` the decay
     rises as (1 + n) / (10 + n) at first. "uniform": the plain mean of the weights after each epoch
-    from ``start_epoch`` on (SWA), whose statistics of normalisation are averaged too.
+    from ``start_epoch`` on (SWA), whose statistics of normalisation are computed anew on 1024
+    training crops before each validation.
     """
 
     kind: Literal["none", "ema", "uniform"] = "none"

@@ -22,8 +22,9 @@ class Average:
     "ema": a ← d a + (1 - d) w after every ``every`` updates, from the weights that the network has
     at the start; with ``warmup`` the n-th time (from 0) has d = min(decay, (1 + n) / (10 + n)), as
     TensorFlow's ExponentialMovingAverage. "uniform" (SWA, arXiv 1803.05407): the mean of the
-    weights after each epoch. Running statistics are averaged likewise, and not computed anew as
-    the paper of SWA does: that would take another pass over the data. Nothing waits for the device.
+    weights after each epoch. Running statistics are averaged likewise; those of a uniform average
+    are off (its epochs lie far apart) and ``lacks_statistics``: ``renewal`` computes them anew.
+    Nothing waits for the device.
     """
 
     def __init__(self, network: ResNet, part: AveragePart) -> None:
@@ -47,6 +48,11 @@ class Average:
         """Take the weights in after an epoch, the ``epochs``-th of the run from 1."""
         if self._part.kind == "uniform" and epochs >= self._part.start_epoch:
             self._take(1 / (self._taken + 1))
+
+    @property
+    def lacks_statistics(self) -> bool:
+        """Whether what ``applied`` and ``put_into`` give needs its running statistics anew."""
+        return self._part.kind == "uniform" and self._taken > 0
 
     @contextmanager
     def applied(self) -> Iterator[None]:
