@@ -102,6 +102,41 @@ def check(recipe: Given, override: Changes = None) -> None:
 
 
 @app.command()
+def keys(
+    pattern: Annotated[
+        str, typer.Argument(help="Show keys that contain this.", show_default=False)
+    ] = "",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print all as the page docs/recipe-keys.md.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the keys of a recipe: type, default and meaning.
+
+    For example: residua recipe keys crop
+    """
+    from dataclasses import asdict
+    from json import dumps
+
+    from residua.base.errors import UnknownNameError
+    from residua.train.recipe.keys import describe_keys, write_page
+
+    if markdown:
+        typer.echo(write_page(), nl=False)
+        return
+    known = describe_keys()
+    found = [key for key in known if pattern.lower() in key.key]
+    if not found:
+        raise UnknownNameError("recipe key", pattern, [key.key for key in known])
+    if json:
+        typer.echo(dumps([asdict(key) for key in found], indent=1, ensure_ascii=False))
+        return
+    for key in found:
+        default = "required" if key.default == "required" else f"default {key.default}"
+        typer.echo(f"{key.key}: {key.kind}; {default}\n    {key.meaning}".replace("`", ""))
+
+
+@app.command()
 def schedule(
     recipe: Given,
     override: Changes = None,

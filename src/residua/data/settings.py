@@ -1,7 +1,7 @@
 """The parts of a recipe that say what is read and what training does to it.
 
 They stand on this floor because the code that obeys them does; ``train.recipe`` puts the whole
-recipe together.
+recipe together. The text below a key is its meaning in docs/recipe-keys.md.
 """
 
 from typing import Annotated, Literal, Self
@@ -18,42 +18,47 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class DataPart(Record):
-    """How the data set is read; the places themselves are given to the command, not here.
-
-    ``val_fraction`` and ``split_seed`` matter where no validation part is given or found.
-    ``format`` "auto" goes by the content and the suffix. Columns are of CSV, Parquet, JSONL and
-    Hugging Face tables; ``delimiter`` and ``label_map`` (a file of "index name" lines) of list
-    files; paths of lists and tables are relative to ``root`` (empty: to the file's folder).
-    """
+    """How the data set is read; the places themselves are given to the command, not here."""
 
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of each class that is held out, where no validation part is given or found."""
     split_seed: Seed = 0
+    """Decides which pictures are held out."""
     format: Literal["auto", "folder", "list", "table", "shards", "hub"] = "auto"
+    """What the data set is made of; "auto" goes by the content and the suffix."""
     root: str = ""
+    """Folder that paths in lists and tables are relative to; empty: the file's own."""
     image_column: str = ""
+    """Column of the pictures in CSV, Parquet, JSONL and Hugging Face tables; empty: found."""
     label_column: str = ""
+    """Column of the classes; empty: found."""
     delimiter: str = ""
+    """Between path and class of a list file; empty: found."""
     label_map: str = ""
+    """File of "index name" lines that names the numbers of a list or table."""
     multi_label: bool = False
-    # Repeated augmentation (arXiv 1901.09335): every picture this often in a batch, in an epoch of
-    # the same length, which then holds only so much fewer different pictures.
+    """A picture may have several classes, or none."""
     repeats: Positive = 1
+    """Repeated augmentation (arXiv 1901.09335): so many copies of a picture in a batch, and as many
+    times fewer different pictures in an epoch, whose length stays."""
 
 
 class CropPart(Record):
-    """A random crop, resized to the image size; "centre" instead prepares as evaluation does.
-
-    ``scale`` is a share of the area. The rule "torchvision" draws the aspect ratio log-uniformly
-    and tries ten times; "paddle" draws it uniformly from a range that always fits. "padded"
-    prepares as evaluation does, adds ``padding`` black pixels on each side and crops the image size
-    anywhere (arXiv 1512.03385, section 4.2).
-    """
+    """What of a picture becomes the crop."""
 
     kind: Literal["random", "centre", "padded"] = "random"
+    """A "random" part of any size, resized; "centre", as evaluation prepares; "padded", as centre
+    with ``padding`` black pixels around and a window of the size anywhere (arXiv 1512.03385, 4.2).
+    """
     padding: Positive = 4
+    """Pixels on each side of a padded crop."""
     rule: Literal["torchvision", "paddle"] = "torchvision"
+    """Of random crops: "torchvision" draws the ratio log-uniformly and tries ten times, "paddle"
+    uniformly from a range that always fits."""
     scale: Range = (0.08, 1.0)
+    """Share of the picture's area, from and to."""
     ratio: Range = (3 / 4, 4 / 3)
+    """Width to height, from and to."""
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
@@ -65,34 +70,41 @@ class CropPart(Record):
 
 
 class JitterPart(Record):
-    """Colour jitter: strengths as torchvision's ``ColorJitter``, applied with ``probability``."""
+    """Colour jitter: strengths as torchvision's ``ColorJitter``; 0 is off."""
 
     brightness: NonNegative = 0.0
+    """Factor drawn from 1 ± this."""
     contrast: NonNegative = 0.0
+    """Factor drawn from 1 ± this."""
     saturation: NonNegative = 0.0
+    """Factor drawn from 1 ± this."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Turn drawn from ± this, of a whole circle."""
     probability: Probability = 1.0
+    """Of a picture being changed at all."""
 
 
 class PolicyPart(Record):
-    """A policy of operations on one picture.
-
-    "autoaugment" takes ``table``. "randaugment" applies ``layers`` operations of ``magnitude``
-    (normal with ``magnitude_std``), each with ``probability``; ``ranges`` says whose scale the
-    magnitude is of (torchvision 0…30, timm's increasing 0…10, Paddle's 0…10). "trivialaugment"
-    applies one of random magnitude. "augmix" mixes ``chains`` chains of random depth, whose
-    magnitudes are drawn up to ``severity``.
-    """
+    """A policy of operations on one picture."""
 
     kind: Literal["none", "autoaugment", "randaugment", "trivialaugment", "augmix"] = "none"
+    """Which policy; "trivialaugment" applies one operation of random magnitude."""
     table: Literal["imagenet", "cifar10"] = "imagenet"
+    """Whose pairs of operations AutoAugment takes."""
     layers: Positive = 2
+    """Operations of RandAugment."""
     magnitude: Annotated[float, Field(ge=0, le=30)] = 9.0
+    """Strength of RandAugment's operations, on the scale of ``ranges``."""
     magnitude_std: NonNegative = 0.0
+    """Standard deviation of that strength, drawn anew for each operation."""
     probability: Probability = 1.0
+    """Of each of RandAugment's operations."""
     ranges: Literal["torchvision", "timm", "paddle"] = "torchvision"
+    """Whose operations and scale: torchvision's 0…30, timm's increasing 0…10, Paddle's 0…10."""
     chains: Positive = 3
+    """Chains that AugMix mixes, each of random depth."""
     severity: Annotated[float, Field(gt=0, le=10)] = 3.0
+    """Up to which AugMix draws its magnitudes."""
 
     @model_validator(mode="after")
     def _magnitude_fits(self) -> Self:
@@ -102,32 +114,39 @@ class PolicyPart(Record):
 
 
 class ErasePart(Record):
-    """What is taken out of a picture, with ``probability``.
+    """What is taken out of a picture. Pixels are those of a picture of 224; other sizes scale them.
 
-    "erasing": a rectangle of ``area`` (share) and ``ratio`` (height to width), filled as ``fill``
-    says; ``rule`` "torchvision" (and timm) draws the ratio log-uniformly, "paddle" (and the paper)
-    uniformly. "cutout": ``holes`` squares of ``size`` pixels. "gridmask": squares in a grid of
-    period ``grid`` pixels, turned by up to ``rotate`` degrees, that leave the share ``keep`` of
-    the area (1 - (1 - r)² for the r of the paper). "hideandseek": cells of ``cells`` pixels (one
-    of them is drawn; 0 hides nothing), each hidden with ``hide``. Pixels are those of a picture of
-    224; other sizes scale them. All but "erasing" fill with the mean colour, as their papers do.
-    ``ramp_epochs`` lets GridMask's probability rise from 0 over so many epochs.
+    All but "erasing" fill with the mean colour, as their papers do.
     """
 
     kind: Literal["none", "erasing", "cutout", "gridmask", "hideandseek"] = "none"
+    """A rectangle, squares, a turned grid of squares, or cells of a grid."""
     probability: Probability = 1.0
+    """Of a picture being erased at all."""
     area: Range = (0.02, 1 / 3)
+    """Of erasing: share of the picture, from and to."""
     ratio: Range = (0.3, 10 / 3)
+    """Of erasing: height to width, from and to."""
     rule: Literal["torchvision", "paddle"] = "torchvision"
+    """Of erasing: torchvision and timm draw the ratio log-uniformly, Paddle and the paper not."""
     fill: Literal["mean", "noise"] = "mean"
+    """Of erasing: what is put in."""
     holes: Positive = 1
+    """Of cutout: the number of squares."""
     size: Positive = 112
+    """Of cutout: their side in pixels."""
     grid: tuple[Positive, Positive] = (96, 224)
+    """Of gridmask: period in pixels, from and to."""
     rotate: Annotated[float, Field(ge=0, le=360)] = 360.0
+    """Of gridmask: largest turn in degrees."""
     keep: Probability = 0.5
+    """Of gridmask: share of the area that stays, 1 - (1 - r)² for the r of the paper."""
     ramp_epochs: NonNegative = 0.0
+    """Of gridmask: epochs over which its probability rises from 0."""
     cells: Cells = (0, 16, 32, 44, 56)
+    """Of hideandseek: sides in pixels, of which one is drawn; 0 hides nothing."""
     hide: Probability = 0.5
+    """Of hideandseek: the chance of each cell."""
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
@@ -140,29 +159,31 @@ class ErasePart(Record):
 
 
 class MixPart(Record):
-    """Pairs of pictures: ``mixup`` and ``cutmix`` are the alphas of their Beta; 0 is off.
-
-    With ``probability`` a batch is mixed; where both are on, cutmix is taken with ``switch``.
-    """
+    """Pairs of pictures, and their labels, mixed."""
 
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Alpha of the Beta that blends two pictures; 0 is off."""
     cutmix: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Alpha of the Beta that cuts one into the other; 0 is off."""
     probability: Probability = 1.0
+    """Of a batch being mixed at all."""
     switch: Probability = 0.5
+    """Of cutmix, where both are on."""
 
 
 class ProgressivePart(Record):
-    """Progressive resizing: the image size rises linearly from one epoch to another.
-
-    Until ``start_epoch`` it is ``start_size``, from ``end_epoch`` on ``end_size``; between, it is
-    rounded to the nearest multiple of ``multiple`` pixels (as in ffcv-imagenet, get_resolution).
-    """
+    """Progressive resizing: the image size rises linearly from one epoch to another."""
 
     start_size: Positive
+    """Pixels until ``start_epoch``."""
     end_size: Positive
+    """Pixels from ``end_epoch`` on."""
     start_epoch: NonNegative = 0.0
+    """Where the size begins to rise."""
     end_epoch: NonNegative
+    """Where it ends to rise."""
     multiple: Positive = 32
+    """Sizes between are rounded to multiples of it (as in ffcv-imagenet, get_resolution)."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -172,20 +193,21 @@ class ProgressivePart(Record):
 
 
 class AugmentPart(Record):
-    """What training does to pictures, in this order: crop, mirror, policy, colours, erase, mix.
-
-    ``lighting`` is the standard deviation of AlexNet's PCA noise (0 is off). ``interpolation``
-    "given" is that of the preprocessing; "random" draws bilinear or bicubic for each picture.
-    """
+    """What training does to pictures, in this order: crop, mirror, policy, colours, erase, mix."""
 
     image_size: Positive = 224
+    """Side of the crops in pixels."""
     progressive: ProgressivePart | None = None
+    """Image sizes that grow with the epochs; null: they do not."""
     crop: CropPart = CropPart()
     flip: Probability = 0.5
+    """Of a crop being mirrored left to right."""
     interpolation: Literal["given", "bilinear", "bicubic", "random"] = "given"
+    """How crops are resized; "given" as in evaluation, "random" bilinear or bicubic by chance."""
     policy: PolicyPart = PolicyPart()
     jitter: JitterPart = JitterPart()
     lighting: NonNegative = 0.0
+    """Standard deviation of AlexNet's noise along the principal colours; 0 is off."""
     erase: ErasePart = ErasePart()
     mix: MixPart = MixPart()
 

@@ -1,7 +1,8 @@
 """The recipe: everything that decides what a training run does, as one typed value.
 
 A recipe is frozen, complete (no default is looked up later) and stored in the bundle that it made.
-Files and command lines become one in ``train.recipe_file``.
+Files and command lines become one in ``train.recipe.file``. The text below a key is its meaning in
+docs/recipe-keys.md.
 """
 
 from typing import Annotated, Literal, Self
@@ -13,91 +14,104 @@ from residua.data.settings import AugmentPart, DataPart, NonNegative, Probabilit
 
 
 class ModelPart(Record):
-    """The network. ``pretrained`` is a zoo name, a bundle or a weight file; empty: from scratch.
-
-    ``freeze`` names the last part ("stem", "stage1", …) that keeps its weights, as do all before
-    it; empty: all are trained.
-    """
+    """The network."""
 
     name: str = ""
+    """A row of the table: residua models."""
     pretrained: str = ""
+    """Weights to start from: a zoo name, a bundle or a weight file; empty: from scratch."""
     small_images: bool = False
+    """A stem of one 3x3 convolution without stride, for pictures of about 32 to 96 pixels."""
     widths: tuple[Positive, ...] = ()
+    """Widths of the stages; empty: the row's."""
     stem_width: Positive | None = None
+    """Channels that the stem gives out; null: the row's."""
     drop_path: Fraction = 0.0
+    """Chance that the last block's branch is dropped, rising from 0 at the first."""
     zero_gamma: bool = True
+    """Start every block as the identity (arXiv 1706.02677, section 5.1)."""
     freeze: str = ""
+    """Last part (stem, stage1, …) that keeps its weights, as do all before it; empty: none."""
 
 
 class LossPart(Record):
-    """What is minimised.
-
-    "cross-entropy" with ``label_smoothing`` of the target spread over all classes; "bce", binary
-    cross entropy of every class, with targets above ``target_threshold`` counted as 1 (RSB);
-    "focal" with ``gamma``; "asymmetric" with ``gamma_positive``, ``gamma_negative`` and ``clip``.
-    ``class_weights`` "balanced" weighs a class by the inverse of its share; or one number a class.
-    """
+    """What is minimised."""
 
     kind: Literal["cross-entropy", "bce", "focal", "asymmetric"] = "cross-entropy"
+    """The loss; "bce" is the binary cross-entropy of every class."""
     label_smoothing: Fraction = 0.0
+    """Share of the target that is spread over all classes."""
     target_threshold: Probability | None = None
+    """Of bce: mixed targets above it count as 1 (RSB); null: they stay as they are."""
     gamma: NonNegative = 2.0
+    """Of focal: how much less sure answers count."""
     gamma_positive: NonNegative = 0.0
+    """Of asymmetric: the same where the class applies."""
     gamma_negative: NonNegative = 4.0
+    """Of asymmetric: the same where it does not."""
     clip: Fraction = 0.05
+    """Of asymmetric: probabilities of classes that do not apply are lowered by it."""
     class_weights: Literal["none", "balanced"] | tuple[NonNegative, ...] = "none"
+    """Weights of the classes: "balanced" by the inverse of their share, or one number each."""
 
 
 class OptimiserPart(Record):
-    """The optimiser. ``lr`` is the peak rate for the recipe's batch size.
-
-    ``weight_decay`` is coupled (L2) for sgd, decoupled for the others. The rate of a part is
-    multiplied by its entry in ``lr_multipliers`` and by ``layer_decay`` once for every block that
-    lies between it and the head. ``clip_norm`` bounds the norm of all gradients, ``agc`` that of
-    each unit relative to its weights (arXiv 2102.06171); None is off. LAMB bounds the norm by
-    itself, to 1, where ``clip_norm`` is None.
-    """
+    """The optimiser."""
 
     name: Literal["sgd", "adamw", "lamb", "lion", "muon"] = "sgd"
+    """Whose step is taken."""
     lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate, for the recipe's batch size."""
     momentum: Fraction = 0.9
+    """Of sgd and of muon's matrices."""
     nesterov: bool = True
+    """Nesterov's momentum, of the same."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    """Of the others: shares of the past in the averages of gradients and of their squares."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Of the others: what is added to the root of the squares."""
     weight_decay: NonNegative = 1e-4
-    # Decay scales and shifts of normalisations, and biases, too.
+    """Coupled (L2) for sgd, decoupled for the others."""
     decay_all: bool = False
-    # "stem", "stage1", …, "head" → factor of the learning rate; what is not named has 1.
+    """Decay scales and shifts of normalisations, and biases, too."""
     lr_multipliers: dict[str, NonNegative] = Field(default_factory=dict)
+    """Factors of the rate by part (stem, stage1, …, head); what is not named has 1."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor of the rate for every block between a layer and the head."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """Bound of the norm of all gradients; null: none, but for lamb, which has 1 of its own."""
     agc: Annotated[float, Field(gt=0)] | None = None
+    """Bound of each unit's gradient relative to its weights (arXiv 2102.06171); null: none."""
 
 
 class SchedulePart(Record):
-    """The learning rate over the epochs, as a factor of ``lr``.
-
-    cosine: falls from 1 to ``final``. step: times ``gamma`` every ``step_epochs``. multistep:
-    times ``gamma`` at each of ``milestones`` (epochs). polynomial: falls to ``final`` as the power
-    ``power`` of what is left. one-cycle: rises from ``warmup_start`` to 1 during
-    ``warmup_epochs``, then falls to ``final``, both as cosines. plateau: times ``gamma`` whenever
-    ``patience`` validations brought nothing better. constant: 1. All but one-cycle may start with
-    a linear rise from ``warmup_start`` over ``warmup_epochs``. ``per`` says when the rate changes.
-    """
+    """The learning rate over the epochs, as a factor of ``optimiser.lr``."""
 
     curve: Literal[
         "cosine", "step", "multistep", "polynomial", "one-cycle", "plateau", "constant"
     ] = "cosine"
+    """How it falls after the warm-up, which all may have; one-cycle rises along a cosine too."""
     per: Literal["step", "epoch"] = "step"
+    """When the rate changes."""
     warmup_epochs: NonNegative = 0.0
+    """Epochs of the rise to 1."""
     warmup_start: Probability = 0.0
+    """Where the rise begins."""
     final: Probability = 0.0
+    """Where cosine, polynomial and one-cycle end."""
     step_epochs: Annotated[float, Field(gt=0)] = 30.0
+    """Of step: epochs between two falls."""
     milestones: tuple[NonNegative, ...] = ()
+    """Of multistep: the epochs of the falls."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Of step, multistep and plateau: the factor of a fall."""
     power: Annotated[float, Field(gt=0)] = 1.0
+    """Of polynomial: power of what is left of the run."""
     patience: Positive = 5
+    """Of plateau: validations without a better one before a fall."""
     momentum: tuple[Fraction, Fraction] | None = None
+    """Of one-cycle: lowest and highest momentum (or first beta), which goes against the rate, as
+    [0.85, 0.95]; null: it stays."""
 
     @model_validator(mode="after")
     def _curve_is_whole(self) -> Self:
@@ -113,82 +127,83 @@ class SchedulePart(Record):
 
 
 class AveragePart(Record):
-    """An average of the weights, which is then what is validated and written.
-
-    "ema": exponential with ``decay``, taken ``every`` so many steps; with ``warmup`` the decay
-    rises as (1 + n) / (10 + n) at first. "uniform": the plain mean of the weights after each epoch
-    from ``start_epoch`` on (SWA), whose statistics of normalisation are computed anew on 1024
-    training crops before each validation.
-    """
+    """An average of the weights, which is then what is validated and written."""
 
     kind: Literal["none", "ema", "uniform"] = "none"
+    """Exponential, or the plain mean of the weights after each epoch (SWA), whose statistics of
+    normalisation are computed anew on 1024 training crops before each validation."""
     decay: Fraction = 0.9999
+    """Of ema: share of the past."""
     every: Positive = 1
+    """Of ema: taken every so many steps."""
     warmup: bool = True
+    """Of ema: at first the decay rises, as (1 + n) / (10 + n)."""
     start_epoch: NonNegative = 0.0
+    """Of uniform: the first epoch that is taken."""
 
 
 class PrecisionPart(Record):
-    """How the network computes while training; weights, validation and bundles are float32.
-
-    ``deterministic`` asks torch for algorithms that repeat bit by bit on a GPU (on a processor
-    they always do).
-    """
+    """How the network computes while training; weights, validation and bundles are float32."""
 
     compute: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format; "auto" is bf16 where the hardware multiplies in it."""
     channels_last: bool = True
+    """Lay pictures out with their channels last, which is faster."""
     compile: bool = False
+    """Compile the network (torch.compile)."""
     deterministic: bool = False
+    """Only algorithms that repeat bit by bit on a GPU; on a processor they always do."""
 
 
 class LoopPart(Record):
-    """Length, batch and seed of the run.
-
-    ``batch_size`` is the effective one: pictures of one update over all processes, whatever the
-    ``micro_batch`` that a device computes at once (0: as many as fit). ``log_every`` counts steps.
-    ``sync_norm`` lets normalisations see the micro-batches of all processes. The run stops early
-    after ``patience`` validations without a better one (0: never), and plans its epochs so as to
-    end within ``budget_minutes`` (0: no limit).
-    """
+    """Length, batch and seed of the run."""
 
     epochs: Positive
+    """Passes over the pictures."""
     batch_size: Annotated[int, Field(ge=2)] = 64
+    """Pictures of one update, over all processes."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
+    """Pictures that a device computes at once, which changes no update; 0: as many as fit."""
     seed: Seed = 0
+    """Of every random draw."""
     log_every: Positive = 20
+    """Steps between two lines of the record."""
     sync_norm: bool = False
+    """Normalisations see the micro-batches of all processes."""
     patience: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many validations without a better one; 0: never."""
     budget_minutes: NonNegative = 0.0
+    """Plan the epochs so as to end within so many minutes; 0: no limit."""
 
 
 class EvaluatePart(Record):
-    """Validation: ``every`` so many epochs, and after the last; what makes a model the best.
-
-    ``image_size`` and ``short_side`` are those of the bundle; None: as trained, with the margin
-    of 256 to 224. ``prepare`` says whose rules resize pictures, in training too: torchvision's
-    (Pillow, bilinear), timm's (Pillow, bicubic) or Paddle's (OpenCV, bilinear); "given": those of
-    the weights started from, or torchvision's. ``keep`` says whose weights the bundle gets: the
-    best validation's or the last.
-    """
+    """Validation, and what makes a model the best."""
 
     every: Positive = 1
+    """Epochs between two validations; the last epoch has one."""
     metric: Literal["top1", "loss", "map"] = "top1"
+    """What is compared."""
     keep: Literal["best", "last"] = "best"
+    """Whose weights the bundle gets: the best validation's or the last."""
     image_size: Positive | None = None
+    """Pixels of the bundle's crops; null: as trained."""
     short_side: Positive | None = None
+    """Pixels of the short side before the crop; null: with the margin of 256 to 224."""
     prepare: Literal["given", "torchvision", "timm", "paddle"] = "given"
+    """Whose rules resize pictures, in training too: torchvision's (Pillow, bilinear), timm's
+    (Pillow, bicubic), Paddle's (OpenCV, bilinear); "given": those of the weights started from,
+    or torchvision's."""
 
 
 class OutputPart(Record):
-    """What a run leaves: a checkpoint after each epoch and ``checkpoint_every`` so many steps.
-
-    0 steps: every two minutes. The last ``keep`` checkpoints stay. ``track`` names the trackers
-    that get the metrics besides the JSON lines.
-    """
+    """What a run leaves, besides the bundle and a checkpoint after each epoch."""
 
     checkpoint_every: Annotated[int, Field(ge=0)] = 0
+    """Steps between two checkpoints; 0: every two minutes."""
     keep: Annotated[int, Field(ge=1)] = 2
+    """The last so many checkpoints stay."""
     track: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Trackers that get the numbers besides the JSON lines."""
 
 
 class Recipe(Record):
