@@ -1,9 +1,16 @@
 """The three shortcuts of the series: projection, average (vd) and padding (CIFAR, option A)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from residua.bundle.schema import Architecture
+
+# Below so many inputs oneDNN, with torch 2.13 on processors with AVX-512, writes beyond its memory
+# when it computes the weights' gradient of a 1x1 convolution with a stride over channels-last
+# pictures, in float32 and bfloat16 alike: the process dies, or worse, goes on (LOG.md, "what torch
+# does to us"). Pixels left out beforehand, and no stride, come to the same.
+_LEAST_INPUTS = 16
 
 
 class Projection(nn.Module):
@@ -26,8 +33,20 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] → [N, outputs, H/stride, W/stride]."""
-        y: Tensor = self.norm(self.conv(self.pool(x)))
+        x = self.pool(x)
+        y: Tensor = self.norm(self._subsample(x) if self._is_unsafe(x) else self.conv(x))
         return y
+
+    def _is_unsafe(self, x: Tensor) -> bool:
+        """Tell whether the backward pass of the convolution itself could crash."""
+        conv = self.conv
+        narrow = conv.in_channels < _LEAST_INPUTS and conv.stride != (1, 1)
+        learning = torch.is_grad_enabled() and conv.weight.requires_grad
+        return narrow and learning and x.device.type == "cpu"
+
+    def _subsample(self, x: Tensor) -> Tensor:
+        rows, columns = self.conv.stride
+        return functional.conv2d(x[:, :, ::rows, ::columns], self.conv.weight)
 
 
 class PaddedSubsample(nn.Module):
