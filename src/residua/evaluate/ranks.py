@@ -97,7 +97,7 @@ def joining(device: str = "auto") -> Iterator[Ranks]:
     distributed.destroy_process_group()
 
 
-def _tell(text: str, ranks: Ranks, store: distributed.Store) -> None:
+def _tell(text: str, ranks: Ranks, store: Any) -> None:
     """Print why this process ends; another than the first, unless the first says the same.
 
     The first prints before it tells the others: once one of them has ended, torchrun ends it.
@@ -110,7 +110,7 @@ def _tell(text: str, ranks: Ranks, store: distributed.Store) -> None:
         sys.stderr.write(f"Process {ranks.rank} of {ranks.world}: {text}\n")
 
 
-def _is_said(text: str, store: distributed.Store) -> bool:
+def _is_said(text: str, store: Any) -> bool:
     """Tell whether the first process ends with ``text`` too, in the next few seconds."""
     try:
         store.wait([_LAST_WORDS], _PATIENCE)

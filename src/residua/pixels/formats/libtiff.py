@@ -3,7 +3,7 @@
 import ctypes
 from functools import cache
 
-from PIL import Image
+from PIL import _imaging
 
 
 @cache
@@ -17,7 +17,7 @@ def silence_libtiff() -> None:
     """
     try:
         # Found through Pillow's own extension: it is the very libtiff that Pillow has loaded.
-        handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
     except (OSError, AttributeError):
         return
     handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
