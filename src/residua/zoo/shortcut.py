@@ -46,7 +46,7 @@ class Projection(nn.Module):
 
     def _subsample(self, x: Tensor) -> Tensor:
         rows, columns = self.conv.stride
-        return functional.conv2d(x[:, :, ::rows, ::columns], self.conv.weight)
+        return functional.conv2d(x[:, :, ::rows, ::columns], self.conv.weight, self.conv.bias)
 
 
 class PaddedSubsample(nn.Module):
