@@ -30,6 +30,7 @@ def test_epochs_are_planned_to_fit():
     assert planned.loop.epochs == 18
     assert planned.schedule.warmup_epochs == 1.8
     assert Budget(20).plan(recipe, 1200).loop.epochs == 1  # all of it, without the tenth held back
+    assert Budget(20).plan(recipe, 2400).loop.epochs == 1  # the forecast may be wrong
 
 
 def test_less_than_an_epoch_is_refused_with_what_would_do():

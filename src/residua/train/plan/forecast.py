@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from residua.base.clock import spell_seconds
 from residua.data.loader import batches, cut
@@ -16,8 +17,9 @@ from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.zoo.resnet import ResNet
 
-_ROWS = 16  # pictures of the trial step
-_PICTURES = 64  # read to see how fast pictures come
+# Pixels of the trial step, as of 16 pictures of 224: with fewer the cost of a step by itself shows.
+_PIXELS = 16 * 224 * 224
+_ENOUGH = 0.4  # seconds of reading after which its speed is known
 # float32 copies of the weights: themselves and their gradients, and what the optimiser keeps.
 _COPIES = {"sgd": 3, "adamw": 4, "lamb": 4, "lion": 3, "muon": 4}
 _FORWARD = 1 / 3  # of a step's work is the forward pass, which is all that validation does
@@ -63,8 +65,8 @@ def forecast(
     validation: int,
 ) -> Forecast:
     """Measure a step and the reading of some pictures; ``validation`` pictures follow an epoch."""
-    rows = min(_ROWS, shares.micro_batches[0].stop)
     size = view.shape[0]
+    rows = min(max(2, _PIXELS // size**2), shares.micro_batches[0].stop)
     trial = try_step(network, precision, size, max(2, rows))
     computing = max(2, rows) / trial.seconds
     loading = _measure_loading(view)
@@ -93,11 +95,28 @@ def forecast(
 
 
 def _measure_loading(view: TrainingView) -> float:
-    """Return the pictures a second that threads read and crop, of the first epoch."""
-    count = min(_PICTURES, len(view.source))
-    places = np.linspace(0, len(view.source) - 1, count).astype(np.int64) * view.repeats
+    """Return the pictures a second that threads read and crop, of the first epoch.
+
+    The first few open files and start threads. Then it is read twice as many each time, none of
+    them again, until that takes long enough to be measured; the fastest round counts.
+    """
+    places = np.random.default_rng(0).permutation(len(view.source)) * view.repeats
+    best, start, count = 0.0, 0, min(16, len(places))
+    while start < len(places):
+        part = places[start : start + count]
+        seconds = _read(view, part)
+        if start or count == len(places):
+            best = max(best, len(part) / max(seconds, 1e-9))
+        if start and seconds > _ENOUGH:
+            break
+        start, count = start + len(part), 2 * count
+    return best
+
+
+def _read(view: TrainingView, tickets: NDArray[np.int64]) -> float:
+    """Return the seconds that it takes to read and crop."""
     started = time.perf_counter()
-    with closing(batches(partial(view.fill, 0), cut(places, 16), shape=view.shape)) as loading:
+    with closing(batches(partial(view.fill, 0), cut(tickets, 16), shape=view.shape)) as loading:
         for _ in loading:
             pass
-    return count / max(time.perf_counter() - started, 1e-9)
+    return time.perf_counter() - started
