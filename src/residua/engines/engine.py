@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from residua.base.errors import EngineError
+from residua.bundle.exports import open_export
 from residua.bundle.schema import Export
 from residua.bundle.store import Bundle
 
@@ -26,6 +29,15 @@ class Demand:
     device: str = "cpu"
     threads: int | None = None
     hint: Hint = "latency"
+
+    def open_export(self) -> tuple[Path, Export]:
+        """Return the verified file of the export and its record, for engines that need one.
+
+        Raises EngineError where there is none, BundleDamagedError where a file differs.
+        """
+        if self.export is None:
+            raise EngineError(f"{self.bundle.path} was given to an engine that runs exports only.")
+        return open_export(self.bundle, self.export), self.export
 
 
 @runtime_checkable
@@ -88,5 +100,12 @@ RUNTIMES: Mapping[str, Runtime] = {
         precisions=("fp32", "bf16", "fp16"),
     ),
     "aoti": Runtime("torch", "all", "aoti"),
+    "ncnn": Runtime("ncnn", "mobile", "ncnn", precisions=("fp32", "fp16")),
+    "mnn": Runtime("MNN", "mobile", "mnn", precisions=("fp32", "fp16")),
+    "litert": Runtime("ai_edge_litert", "mobile", "litert", precisions=("fp32", "fp16")),
+    "executorch": Runtime("executorch", "executorch", "executorch"),
+    "tensorrt": Runtime(
+        "tensorrt", "tensorrt", "tensorrt", devices=("cuda",), precisions=("fp32", "fp16")
+    ),
 }  # fmt: skip
 ENGINES = ("auto", *RUNTIMES)

@@ -36,7 +36,7 @@ def make_demand(
     return Demand(bundle, precision, export, device, threads, hint)
 
 
-def open_runtime(name: str, demand: Demand) -> Engine:
+def open_runtime(name: str, demand: Demand) -> Engine:  # noqa: PLR0911  # a case an engine
     """Return the engine ``name`` with what ``demand`` says loaded. Imports its library."""
     match name:
         case "openvino":
@@ -52,5 +52,29 @@ def open_runtime(name: str, demand: Demand) -> Engine:
 
             mode = name.partition("-")[2]
             return TorchEngine(demand, mode=mode or "eager")  # type: ignore[arg-type]  # as matched
+        case "aoti":
+            from residua.engines.aoti import AotiEngine
+
+            return AotiEngine(demand)
+        case "ncnn":
+            from residua.engines.ncnn import NcnnEngine
+
+            return NcnnEngine(demand)
+        case "mnn":
+            from residua.engines.mnn import MnnEngine
+
+            return MnnEngine(demand)
+        case "litert":
+            from residua.engines.litert import LiteRtEngine
+
+            return LiteRtEngine(demand)
+        case "executorch":
+            from residua.engines.executorch import ExecuTorchEngine
+
+            return ExecuTorchEngine(demand)
+        case "tensorrt":
+            from residua.engines.tensorrt import TensorRtEngine
+
+            return TensorRtEngine(demand)
         case _:
             raise UnknownNameError("engine", name, ENGINES)

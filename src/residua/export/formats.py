@@ -29,4 +29,16 @@ FORMATS: Mapping[str, Format] = {
         "OpenVINO IR", ("openvino",), "all", "openvino", ("fp32", "fp16", "int8"), images=True
     ),
     "torch": Format("torch.export program", ("torch",), "all", "torch"),
+    "aoti": Format("AOTInductor package", ("torch",), "all", "aoti"),
+    "ncnn": Format("ncnn", ("ncnn",), "mobile", "ncnn", ("fp32", "fp16")),
+    "mnn": Format("MNN", ("MNN", "onnx"), "mobile", "mnn", ("fp32", "fp16")),
+    "litert": Format(
+        "LiteRT (TensorFlow Lite)", ("ai_edge_litert", "flatbuffers"), "mobile", "litert",
+        ("fp32", "fp16"),
+    ),
+    "executorch": Format("ExecuTorch, XNNPACK", ("executorch",), "executorch", "executorch"),
+    "coreml": Format("Core ML package", ("coremltools",), "coreml", None, ("fp32", "fp16")),
+    "tensorrt": Format(
+        "TensorRT engine", ("tensorrt", "onnx"), "tensorrt", "tensorrt", ("fp32", "fp16")
+    ),
 }  # fmt: skip

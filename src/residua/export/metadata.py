@@ -1,6 +1,7 @@
 """What an artefact says of itself, where its format has a place for text."""
 
 import json
+from pathlib import Path
 
 from residua.base.version import __version__
 from residua.bundle.schema import Manifest
@@ -27,3 +28,9 @@ def describe(manifest: Manifest) -> dict[str, str]:
         "licence": manifest.licence,
         "made_by": f"residua {__version__}",
     }
+
+
+def save_description(manifest: Manifest, folder: Path) -> None:
+    """Write ``model.json`` with these texts into ``folder``: for formats without such a place."""
+    text = json.dumps(describe(manifest), indent=1, ensure_ascii=False)
+    (folder / "model.json").write_text(f"{text}\n", encoding="utf-8")

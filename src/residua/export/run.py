@@ -149,7 +149,9 @@ def require_libraries(name: str) -> None:
             raise MissingExtraError(library, FORMATS[name].extra)
 
 
-def write_files(bundle: Bundle, folder: Path, name: str, precision: Precision) -> Export:
+def write_files(  # noqa: C901, PLR0911  # a case a format
+    bundle: Bundle, folder: Path, name: str, precision: Precision
+) -> Export:
     """Write the files of one format into ``folder`` and return its record. Imports its library."""
     match name:
         case "onnx":
@@ -164,5 +166,33 @@ def write_files(bundle: Bundle, folder: Path, name: str, precision: Precision) -
             from residua.export.program import write_program
 
             return write_program(bundle, folder, precision)
+        case "aoti":
+            from residua.export.aoti import write_aoti
+
+            return write_aoti(bundle, folder, precision)
+        case "ncnn":
+            from residua.export.ncnn import write_ncnn
+
+            return write_ncnn(bundle, folder, precision)
+        case "mnn":
+            from residua.export.mnn import write_mnn
+
+            return write_mnn(bundle, folder, precision)
+        case "litert":
+            from residua.export.litert import write_litert
+
+            return write_litert(bundle, folder, precision)
+        case "executorch":
+            from residua.export.executorch import write_executorch
+
+            return write_executorch(bundle, folder, precision)
+        case "coreml":
+            from residua.export.coreml import write_coreml
+
+            return write_coreml(bundle, folder, precision)
+        case "tensorrt":
+            from residua.export.tensorrt import write_tensorrt
+
+            return write_tensorrt(bundle, folder, precision)
         case _:
             raise UnknownNameError("format", name, FORMATS)

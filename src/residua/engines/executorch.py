@@ -1,0 +1,40 @@
+"""ExecuTorch: torch's runtime for phones and boards, with XNNPACK's kernels."""
+
+from threading import Lock
+
+import numpy as np
+import torch
+from executorch.runtime import Runtime
+
+from residua.base.errors import EngineError
+from residua.engines.engine import Demand
+
+
+class ExecuTorchEngine:
+    """A loaded method; runs wait for one another. It takes as many threads as there are cores."""
+
+    def __init__(self, demand: Demand) -> None:
+        """Load the export. Raises EngineError where the runtime does not take it."""
+        path, export = demand.open_export()
+        self.precision = demand.precision
+        self._batch = export.batch or 1
+        try:
+            self._program = Runtime.get().load_program(path)
+            self._method = self._program.load_method("forward")
+        except RuntimeError as error:
+            raise EngineError(f"ExecuTorch does not open {path}: {error}") from error
+        self._lock = Lock()
+        self.lanes = 1
+        self.good_batch = self._batch
+
+    @property
+    def name(self) -> str:
+        """Runtime, precision and device in words."""
+        return f"executorch {self.precision} on the processor"
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 [N, H, W, C] crops → float32 [N, classes] probabilities."""
+        images = torch.from_numpy(np.ascontiguousarray(batch))
+        with self._lock:
+            parts = [self._method.execute([part])[0].numpy().copy() for part in images.split(1)]
+        return np.concatenate(parts)
