@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinds import KINDS, NARROW, ROUNDING, deploy, make_kind
 from making import ORIGIN, make_bundle, make_network
 from residua.base.errors import (
     BundleDamagedError,
@@ -22,55 +23,17 @@ from residua.engines.engine import Engine
 from residua.zoo.load import export_tensors
 from residua.zoo.table import ROWS
 
-ROUNDING = 1e-5  # of a probability, over the depth of a network in float32
-NARROW = {"widths": (16, 16, 32, 32), "num_classes": 5}
-# One row of each kind: plain and deep stem, each shortcut, groups, SE, Res2Net, small images.
-KINDS = {
-    "ResNet18": NARROW,
-    "ResNet50_vc": NARROW,
-    "ResNet50_vd": NARROW,
-    "SE_ResNet18_vd": NARROW,
-    "ResNeXt50_32x4d": {"num_classes": 5},
-    "SE_ResNeXt50_vd_32x4d": {"num_classes": 5},
-    "Wide_ResNet50_2": NARROW,
-    "Res2Net50_26w_4s": {"num_classes": 5, "widths": (64, 64, 64, 64)},
-    "Res2Net50_vd_26w_4s": {"num_classes": 5, "widths": (64, 64, 64, 64)},
-    "ResNet20": {},
-}
-
-
-def deploy(network, manifest):
-    """The deployed function in float64: normalise, network, temperature, softmax or sigmoid."""
-
-    def run(batch):
-        mean = torch.tensor(manifest.preprocess.mean, dtype=torch.float64)[:, None, None]
-        std = torch.tensor(manifest.preprocess.std, dtype=torch.float64)[:, None, None]
-        x = (torch.from_numpy(batch).permute(0, 3, 1, 2).double() / 255 - mean) / std
-        with torch.inference_mode():
-            logits = network.double()(x) / manifest.calibration.temperature
-        act = logits.softmax(1) if manifest.task == "single-label" else logits.sigmoid()
-        return act.numpy()
-
-    return run
-
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
 @pytest.mark.parametrize("row", KINDS)
 def test_an_engine_answers_as_the_network(row, engine, tmp_path):
     # An odd size shows a wrong rounding of any pool or stride.
-    network = make_network(row, **KINDS[row])
-    manifest = Manifest(
-        architecture=network.row,
-        classes=numbered_classes(network.row.num_classes),
-        preprocess=Preprocess(crop_size=61, short_side=61),
-        provenance=ORIGIN,
-    )
-    bundle = write_bundle(tmp_path / "x.bundle", manifest, export_tensors(network))
+    bundle, network = make_kind(tmp_path / "x.bundle", row, side=61)
     opened = open_engine(bundle, engine=engine, device="cpu")
     assert isinstance(opened, Engine)
     assert engine in opened.name
     batch = np.random.default_rng(0).integers(0, 256, (3, 61, 61, 3), dtype=np.uint8)
-    expected = deploy(network, manifest)(batch)
+    expected = deploy(network, bundle.manifest)(batch)
     assert expected.std() > 1e-3  # neither saturated nor constant
     for part in (slice(0, 1), slice(0, 3)):
         answer = opened.run(batch[part])

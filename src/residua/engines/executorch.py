@@ -1,23 +1,31 @@
 """ExecuTorch: torch's runtime for phones and boards, with XNNPACK's kernels."""
 
+import warnings
 from threading import Lock
 
 import numpy as np
 import torch
-from executorch.runtime import Runtime
 
 from residua.base.errors import EngineError
 from residua.engines.engine import Demand
 
 
 class ExecuTorchEngine:
-    """A loaded method; runs wait for one another. It takes as many threads as there are cores."""
+    """A loaded method; runs wait for one another. ``threads`` holds for the process."""
 
     def __init__(self, demand: Demand) -> None:
         """Load the export. Raises EngineError where the runtime does not take it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each import says that the interface may change
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime
+
         path, export = demand.open_export()
         self.precision = demand.precision
         self._batch = export.batch or 1
+        if demand.threads is not None:
+            # The only way to choose; "unsafe" while another thread computes.
+            portable_lib._unsafe_reset_threadpool(demand.threads)  # noqa: SLF001
         try:
             self._program = Runtime.get().load_program(path)
             self._method = self._program.load_method("forward")
@@ -36,5 +44,7 @@ class ExecuTorchEngine:
         """uint8 [N, H, W, C] crops → float32 [N, classes] probabilities."""
         images = torch.from_numpy(np.ascontiguousarray(batch))
         with self._lock:
-            parts = [self._method.execute([part])[0].numpy().copy() for part in images.split(1)]
+            parts = [
+                self._method.execute([part])[0].numpy().copy() for part in images.split(self._batch)
+            ]
         return np.concatenate(parts)

@@ -15,17 +15,19 @@ from residua.bundle.schema import Export, Precision
 from residua.bundle.store import Bundle
 from residua.export.metadata import describe
 from residua.export.program import export_program
+from residua.export.quiet import keeping_quiet
 
 
 def write_aoti(bundle: Bundle, folder: Path, precision: Precision) -> Export:
     """Write ``model.pt2`` into ``folder``. Raises EngineError where there is no C++ compiler."""
     _require_compiler()
     program = export_program(bundle)
-    torch._inductor.aoti_compile_and_package(  # noqa: SLF001  # the public name, torch's documentation
-        program,
-        package_path=str(folder / "model.pt2"),
-        inductor_configs={"aot_inductor.metadata": describe(bundle.manifest)},
-    )
+    with keeping_quiet():  # torch 2.13 finds fault with its own code here
+        torch._inductor.aoti_compile_and_package(  # noqa: SLF001  # its name in torch's documentation
+            program,
+            package_path=str(folder / "model.pt2"),
+            inductor_configs={"aot_inductor.metadata": describe(bundle.manifest)},
+        )
     machine = describe_machine()
     return Export(
         format="aoti", precision=precision, entry="model.pt2", files={},

@@ -3,10 +3,6 @@
 Core ML takes pictures: an image of crop_size x crop_size, RGB or grey. Four channels are an array.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ from residua.base.errors import EngineError
 from residua.bundle.schema import Export, Manifest, Precision
 from residua.bundle.store import Bundle
 from residua.export.metadata import describe
+from residua.export.quiet import keeping_quiet
 
 _NAME = "model.mlpackage"
 _PROGRAM = f"{_NAME}/Data/com.apple.CoreML/model.mlmodel"
@@ -26,7 +23,7 @@ def write_coreml(bundle: Bundle, folder: Path, precision: Precision) -> Export:
 
     Raises EngineError where what was written is not what was meant.
     """
-    with _keeping_quiet():
+    with keeping_quiet("coremltools", "torchao", "torch.utils._pytree"):
         from residua.engines.graph.coreml import build_model
 
         model = build_model(bundle.manifest, bundle.tensors(), precision)
@@ -77,19 +74,3 @@ def _find_problem(facts: dict[str, Any], manifest: Manifest) -> str:
         for name, value in wanted.items()
         if facts[name] != value
     )
-
-
-@contextmanager
-def _keeping_quiet() -> Iterator[None]:
-    """Silence what coremltools says of libraries that are not used here, and its progress bars."""
-    loggers = [logging.getLogger(name) for name in ("coremltools", "torchao")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
