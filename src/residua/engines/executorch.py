@@ -42,9 +42,15 @@ class ExecuTorchEngine:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 [N, H, W, C] crops → float32 [N, classes] probabilities."""
-        images = torch.from_numpy(np.ascontiguousarray(batch))
+        step = self._batch
         with self._lock:
             parts = [
-                self._method.execute([part])[0].numpy().copy() for part in images.split(self._batch)
+                self._run_part(batch[start : start + step]) for start in range(0, len(batch), step)
             ]
         return np.concatenate(parts)
+
+    def _run_part(self, batch: np.ndarray) -> np.ndarray:
+        """Run as many crops as the program takes; the next run overwrites its output."""
+        images = torch.from_numpy(np.ascontiguousarray(batch))
+        answers: np.ndarray = self._method.execute([images])[0].numpy().copy()
+        return answers

@@ -16,6 +16,8 @@ from residua.engines.graph.walk import emit
 
 OLDEST = ct.target.iOS15  # the first that runs programs; macOS 12
 _LAYOUTS = {1: ct.colorlayout.GRAYSCALE, 3: ct.colorlayout.RGB}
+# It would join scale and shift into a normalisation with an epsilon of 1e-5 (coremltools 9.0).
+_INEXACT = "common::fuse_elementwise_to_batchnorm"
 _PRECISIONS = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
 
 
@@ -39,9 +41,11 @@ def build_model(
         taken = ct.ImageType("image", shape, color_layout=_LAYOUTS[channels], channel_first=True)
     else:
         taken = ct.TensorType("image", shape)
+    passes = ct.PassPipeline()
+    passes.remove_passes({_INEXACT})
     return ct.convert(
         program, inputs=[taken], convert_to="mlprogram", minimum_deployment_target=OLDEST,
-        compute_precision=_PRECISIONS[precision], skip_model_load=True,
+        compute_precision=_PRECISIONS[precision], skip_model_load=True, pass_pipeline=passes,
     )  # fmt: skip
 
 

@@ -144,10 +144,14 @@ class NcnnEmitter:
     def answer(self, logits: Blob, *, temperature: float, exclusive: bool) -> None:
         """End with the blob ``probabilities``."""
         if temperature != 1:
-            parameters = {0: _MULTIPLY, 1: 1, 2: f"{1 / temperature:.9e}"}
+            factor = f"{1 / temperature:.9e}"
+            parameters: dict[int, int | str] = {0: _MULTIPLY, 1: 1, 2: factor}
             logits = self._emit("BinaryOp", [logits], logits.channels, parameters)
-        kind, parameters = ("Softmax", {0: 0, 1: 1}) if exclusive else ("Sigmoid", {})
-        self._lay(kind, [logits], [Blob("probabilities", logits.channels)], parameters)
+        probabilities = Blob("probabilities", logits.channels)
+        if exclusive:
+            self._lay("Softmax", [logits], [probabilities], {0: 0, 1: 1})
+        else:
+            self._lay("Sigmoid", [logits], [probabilities], {})
 
     def finish(self) -> tuple[str, bytes]:
         """Return both files' contents. A blob has one reader: others read copies of ``Split``."""
