@@ -14,7 +14,8 @@ from residua.bundle.schema import Calibration, Manifest, Preprocess
 from residua.bundle.store import Bundle, write_bundle
 from residua.engines.engine import RUNTIMES, Demand, Engine
 from residua.engines.open import open_runtime
-from residua.export.run import write_files
+from residua.export.formats import FORMATS
+from residua.export.run import export_bundle, write_files
 from residua.zoo.load import export_tensors
 
 # ncnn and MNN convolve 3x3 by Winograd's transforms, whose constants cost one to two digits.
@@ -122,3 +123,25 @@ def test_runs_from_several_threads_do_not_mix(kind, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         for answers, want in zip(pool.map(engine.run, batches), expected, strict=True):
             np.testing.assert_array_equal(answers, want)
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_runtimes_print_nothing_among_our_answers(kind, tmp_path):
+    import subprocess
+    import sys
+
+    bundle, _ = make_kind(tmp_path / "x.bundle", "ResNet18", side=64, shallow=True)
+    for library in FORMATS[kind].libraries:
+        pytest.importorskip(library)
+    [outcome] = export_bundle(bundle, [kind])
+    assert outcome.error is None
+    code = f"""
+from pathlib import Path
+import numpy as np
+from residua.bundle.store import read_bundle
+from residua.engines.choose import open_engine
+engine = open_engine(read_bundle(Path({str(bundle.path)!r})), engine={kind!r})
+print(engine.run(np.zeros((2, 64, 64, 3), np.uint8)).shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "(2, 5)\n"
