@@ -6,7 +6,7 @@ import torch
 
 from kinds import KINDS, deploy, make_kind
 from making import make_bundle
-from residua.base.errors import EngineError, SettingError
+from residua.base.errors import SettingError
 from residua.bundle.store import Bundle, read_bundle
 from residua.engines.choose import open_engine
 from residua.engines.engine import Demand
@@ -53,10 +53,6 @@ def test_an_export_passes_the_gate_and_is_used(tmp_path):
     engine = open_engine(whole, engine="tensorrt")
     expected = open_engine(whole, engine="torch", device="cpu").run(noise(3, 64))
     np.testing.assert_allclose(engine.run(noise(3, 64)), expected, rtol=0, atol=BOUNDS["fp32"])
-    (bundle.path / record.entry).write_bytes(b"")
-    export = record.model_copy(update={"files": {}})  # as if nobody had noticed
-    with pytest.raises(EngineError, match="Make it here"):
-        open_runtime("tensorrt", Demand(whole, export=export, device="cuda"))
 
 
 def test_without_a_gpu_the_export_is_refused(tmp_path, monkeypatch):
