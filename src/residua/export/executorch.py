@@ -16,7 +16,11 @@ from residua.export.quiet import keeping_quiet
 
 
 def write_executorch(bundle: Bundle, folder: Path, precision: Precision) -> Export:
-    """Write ``model.pte`` into ``folder``: uint8 comes in, all arithmetic is XNNPACK's."""
+    """Write ``model.pte`` into ``folder``: uint8 comes in.
+
+    What XNNPACK does not take (the cast from uint8, averages in ceil mode, means of
+    squeeze-and-excitation) is left to ExecuTorch's portable kernels.
+    """
     with keeping_quiet("torchao", "torch.utils._pytree"):
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
