@@ -140,13 +140,13 @@ def test_an_export_that_answers_otherwise_is_not_written(bundle, monkeypatch):
     before = (bundle.path / "exports/onnx/model.onnx").read_bytes()
     write = exporting.write_files
 
-    def wrong(bundle, folder, name, precision):
+    def wrong(bundle, folder, name, precision, takes):
         manifest = bundle.manifest
         swapped = manifest.preprocess.model_copy(
             update={"mean": manifest.preprocess.std, "std": manifest.preprocess.mean}
         )
         changed = manifest.model_copy(update={"preprocess": swapped})
-        return write(type(bundle)(bundle.path, changed), folder, name, precision)
+        return write(type(bundle)(bundle.path, changed), folder, name, precision, takes)
 
     monkeypatch.setattr(exporting, "write_files", wrong)
     for name in ("onnx", "openvino"):

@@ -6,10 +6,14 @@ import sys
 from hashlib import sha256
 
 import numpy as np
+import onnxruntime
+import openvino
 import pytest
 
 import residua
 from residua.bundle.store import read_bundle
+from residua.export.run import export_bundle
+from residua.pixels.decode import decode
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,27 @@ def test_the_photos_get_the_golden_answers(engine, bundle, golden, shared_data):
         right += answer.class_ids[0] == entry["label"]
         right5 += entry["label"] in answer.class_ids[:5]
     assert (right, right5) == (golden["top1_count"], golden["top5_count"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_a_graph_of_whole_photos_gets_the_golden_answers(kind, bundle, golden, shared_data):
+    [outcome] = export_bundle(bundle, [kind], takes="image")
+    assert outcome.error is None, outcome.error
+    file = bundle.path / outcome.export.entry
+    if kind == "onnx":
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    else:
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        session = openvino.Core().compile_model(file, "CPU", options)
+    right = 0
+    for entry in golden["predictions"]:
+        photo = decode((shared_data / "photos" / entry["file"]).read_bytes())[np.newaxis]
+        answers = session.run(None, {"image": photo}) if kind == "onnx" else session(photo)
+        found = answers[0][0][entry["top5_ids"]]
+        np.testing.assert_allclose(found, entry["top5_probabilities"], rtol=0, atol=1e-4)
+        right += answers[0][0].argmax() == entry["label"]
+    assert right == golden["top1_count"]
 
 
 @pytest.mark.slow

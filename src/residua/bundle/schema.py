@@ -14,6 +14,7 @@ Positive = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(gt=0, le=8192)]  # pixels
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Takes = Literal["crop", "image"]  # what an export takes: crops, or whole pictures of any size
 
 
 class Record(BaseModel):
@@ -240,7 +241,7 @@ class Export(Record):
     precision: Precision = "fp32"
     entry: str
     files: dict[str, FileRecord]
-    input: Literal["crop", "image"] = "crop"
+    input: Takes = "crop"
     pixels: Literal["uint8", "float32"] = "uint8"
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     batch: Positive | None = None

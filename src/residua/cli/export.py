@@ -25,6 +25,12 @@ FormatNames = Annotated[
     list[str] | None,
     typer.Option("--format", "-f", help="What to write, from --list; several at once."),
 ]
+Input = Annotated[
+    str,
+    typer.Option(
+        "--input", help="crop, or image: resizing and cropping go into the graph (onnx, openvino)."
+    ),
+]
 Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8, as the format takes.")]
 Pictures = Annotated[
     str,
@@ -61,6 +67,7 @@ def export(
     more: More = None,
     format: FormatNames = None,
     precision: Precision = "fp32",
+    takes: Input = "crop",
     calibrate: Calibrate = "",
     max_drop: MaxDrop = 0.5,
     override: Override = None,
@@ -73,9 +80,10 @@ def export(
 ) -> None:
     """Write a bundle in the formats of other runtimes, into the bundle.
 
-    Every graph takes uint8 crops [N, H, W, C] and gives probabilities: normalisation, calibration
-    and softmax are inside. Each is run beside the network on the same pictures before it is kept;
-    one that answers differently is not written, and the exit code is then 1.
+    Every graph takes uint8 crops [N, H, W, C], or with --input image decoded pictures of any size,
+    and gives probabilities: normalisation, calibration and softmax are inside. Each is run beside
+    the network on the same pictures before it is kept; one that answers differently is not written,
+    and the exit code is then 1.
 
     For example:
 
@@ -83,13 +91,17 @@ def export(
 
       residua export ResNet50_vd_ssld --format onnx --pictures photos/
 
+      residua export flowers.bundle --format openvino --input image
+
       residua export flowers.bundle --verify
     """
     if list_formats:
         typer.echo(_spell_formats(json=json))
         return
-    from residua.base.errors import SettingError
+    from residua.base.errors import SettingError, UnknownNameError
 
+    if takes not in {"crop", "image"}:
+        raise UnknownNameError("input", takes, ("crop", "image"))
     names = [part for word in format or () for part in word.split(",")] + list(more or ())
     if not model:
         raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
@@ -100,14 +112,14 @@ def export(
     if more and not format:
         raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
     outcomes = _verify(model, pictures) if verify else _export(
-        _open_target(model, output, overwrite=overwrite), names, precision, pictures,
+        _open_target(model, output, overwrite=overwrite), names, precision, takes, pictures,
         calibrate=calibrate, override=override or [], max_drop=max_drop, json=json,
     )  # fmt: skip
     _conclude(list(outcomes), json=json)
 
 
 def _export(
-    bundle: "Bundle", names: list[str], precision: Any, pictures: str,
+    bundle: "Bundle", names: list[str], precision: Any, takes: Any, pictures: str,
     *, calibrate: str, override: list[str], max_drop: float, json: bool,
 ) -> "Iterable[Outcome]":  # fmt: skip
     from residua.cli.data_options import read_data_part
@@ -118,12 +130,12 @@ def _export(
         if not json:
             typer.echo(line, err=True)
 
-    crops = _read_crops(bundle, pictures)
+    read = _read_images if takes == "image" else _read_crops
     settings = read_data_part(override) if override else None
     guard = open_guard(bundle, calibrate, settings=settings) if calibrate else None
     return export_bundle(
-        bundle, names, precision=precision, pictures=crops, guard=guard, max_drop=max_drop / 100,
-        notify=notify,
+        bundle, names, precision=precision, takes=takes, pictures=read(bundle, pictures),
+        guard=guard, max_drop=max_drop / 100, notify=notify,
     )  # fmt: skip
 
 
@@ -137,7 +149,10 @@ def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
         raise SettingError(
             f"{bundle.path} has no exports.", next_step="Make one: residua export --format onnx"
         )
-    return verify_exports(bundle, _read_crops(bundle, pictures))
+    kinds = {export.input for export in bundle.manifest.exports.values()}
+    crops = _read_crops(bundle, pictures) if "crop" in kinds else None
+    images = _read_images(bundle, pictures) if "image" in kinds else None
+    return verify_exports(bundle, crops, images)
 
 
 def _open_target(model: str, output: Path | None, *, overwrite: bool) -> "Bundle":
@@ -167,6 +182,19 @@ def _read_crops(bundle: "Bundle", pictures: str) -> "np.ndarray | None":
     if not crops:
         raise DataError(f"No picture of {pictures} could be read.")
     return np.stack(crops)
+
+
+def _read_images(bundle: "Bundle", pictures: str) -> "list[np.ndarray] | None":
+    """Return the pictures that can be read, whole, 64 at the most."""
+    if not pictures:
+        return None
+    from residua.base.errors import DataError
+    from residua.predict.crops import read_images
+
+    images = list(read_images(pictures, bundle.manifest.preprocess, limit=64))
+    if not images:
+        raise DataError(f"No picture of {pictures} could be read.")
+    return images
 
 
 def _spell_formats(*, json: bool) -> str:
@@ -217,8 +245,8 @@ def _spell(outcome: "Outcome") -> str:
     else:
         parity = export.parity
         lines.append(
-            f"  on {parity.inputs} crops ({parity.pictures} of pictures) the best class agrees on "
-            f"{parity.agreement:.1%}, probabilities within {parity.difference:.2g}"
+            f"  on {parity.inputs} {export.input}s ({parity.pictures} of pictures) the best class "
+            f"agrees on {parity.agreement:.1%}, probabilities within {parity.difference:.2g}"
         )
     if (drop := export.drop) is not None:
         lines.append(

@@ -10,7 +10,7 @@ import numpy as np
 
 from residua.bundle.schema import Preprocess
 
-# Counts changes of the probes: answers kept for others are then made again.
+# Counts changes of the probes: answers kept of earlier ones are then made again.
 EDITION = 1
 
 
@@ -31,10 +31,42 @@ def make_probes(preprocess: Preprocess) -> np.ndarray:
     ]
     noise = [_draw(seed, side, side, channels) for seed in (1, 2)]
     blobs = [
-        _enlarge(_draw(10 + index, grid, grid, channels), side)
+        _enlarge(_draw(10 + index, grid, grid, channels), side, side)
         for index, grid in enumerate((3, 5, 8, 13, 21, 34))
     ]
     return np.stack([*flat, *pure, *plain, *noise, *blobs])
+
+
+def make_image_probes(preprocess: Preprocess) -> tuple[np.ndarray, ...]:
+    """Return whole pictures for graphs that resize and crop: batches uint8 [N, H, W, C].
+
+    Each batch is of one size: to be reduced, enlarged, left as it is, lying, standing, and so high
+    that Pillow resizes vertically first. Odd sides and remainders show a wrong rounding, noise and
+    checks a resize without antialiasing, colours a wrong order of channels.
+    """
+    side, channels = preprocess.short_side, preprocess.channels
+    sizes = [
+        (side * 3 // 2 + 1, side * 2 + 3),
+        (side * 2 + 5, side * 4 // 3 + 2),
+        (side * 3 + 1, side * 5 // 4),
+        (side // 5 + 2, side // 4 + 4),
+        (side // 3 + 3, side // 3 + 2),
+        (side, side + 9),
+    ]
+    batches = []
+    for index, (height, width) in enumerate(sizes):
+        rows, columns = np.indices((height, width))
+        checks = np.repeat((((rows + columns) % 2) * 255)[:, :, None], channels, 2)
+        noise = _draw(20 + index, height, width, channels)
+        blobs = [
+            _enlarge(_draw(30 + 8 * index + grid, grid, grid, channels), height, width)
+            for grid in (3, 7)
+        ]
+        batches.append(np.stack([checks.astype(np.uint8), noise, *blobs]))
+    pure = np.zeros((channels, *sizes[0], channels), np.uint8)
+    for channel in range(channels):
+        pure[channel, :, :, channel] = 255
+    return (*batches, pure)
 
 
 def _draw(seed: int, *shape: int) -> np.ndarray:
@@ -48,13 +80,19 @@ def _draw(seed: int, *shape: int) -> np.ndarray:
     return z.astype(np.uint8).reshape(shape)
 
 
-def _enlarge(grid: np.ndarray, side: int) -> np.ndarray:
-    """Return ``grid`` [g, g, C] at ``side`` pixels, bilinear, in integers of 1/256 pixel."""
-    steps = np.arange(side) * (len(grid) - 1) * 256 // max(side - 1, 1)
-    low = np.minimum(steps >> 8, len(grid) - 2)
-    part = (steps - (low << 8))[:, None, None]
+def _enlarge(grid: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return ``grid`` [g, g, C] at height x width, bilinear, in integers of 1/256 pixel."""
+
+    def divide(side: int) -> tuple[np.ndarray, np.ndarray]:
+        steps = np.arange(side) * (len(grid) - 1) * 256 // max(side - 1, 1)
+        low = np.minimum(steps >> 8, len(grid) - 2)
+        return low, steps - (low << 8)
+
     values = grid.astype(np.int64)
-    tall = values[low] * (256 - part) + values[low + 1] * part  # [side, g, C]
-    part = part.reshape(1, side, 1)
+    low, part = divide(height)
+    part = part[:, None, None]
+    tall = values[low] * (256 - part) + values[low + 1] * part  # [height, g, C]
+    low, part = divide(width)
+    part = part[None, :, None]
     wide: np.ndarray = tall[:, low] * (256 - part) + tall[:, low + 1] * part
     return (wide >> 16).astype(np.uint8)

@@ -4,6 +4,7 @@ An exported bundle carries the answers, so that a machine without torch can chec
 those of a bundle of weights alone are kept in the cache.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,26 +16,28 @@ from safetensors.numpy import save as serialize
 
 from residua.base.files import write_atomic
 from residua.bundle.exports import ANSWERS, REFERENCE
-from residua.bundle.schema import Export, Manifest
+from residua.bundle.schema import Export, Manifest, Takes
 from residua.bundle.store import WEIGHTS, Bundle
 from residua.engines.probes import EDITION, make_probes
 from residua.zoo.weights.cache import cache_folder
 
 
-def identify(manifest: Manifest) -> str:
-    """Return a fingerprint of all that decides the answers."""
+def identify(manifest: Manifest, takes: Takes = "crop") -> str:
+    """Return a fingerprint of all that decides the answers to crops, or to whole pictures."""
     preprocess = manifest.preprocess
-    parts = (
+    parts = [
         str(EDITION), manifest.files[WEIGHTS].sha256, manifest.architecture.model_dump_json(),
         str(preprocess.crop_size), str(preprocess.mean), str(preprocess.std),
         str(manifest.calibration.temperature), manifest.task,
-    )  # fmt: skip
+    ]  # fmt: skip
+    if takes == "image":
+        parts.append(preprocess.model_dump_json())
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def find_reference(bundle: Bundle) -> np.ndarray | None:
+def find_reference(bundle: Bundle, takes: Takes = "crop") -> np.ndarray | None:
     """Return the kept answers [probes, classes] to the probes, or None. Imports no torch."""
-    name = identify(bundle.manifest)
+    name = identify(bundle.manifest, takes)
     if REFERENCE in bundle.manifest.files:
         bundle.verify(REFERENCE)
         if (kept := _read(bundle.path / REFERENCE, name)) is not None:
@@ -52,7 +55,7 @@ def make_reference(bundle: Bundle) -> np.ndarray | None:
     answers = compute_reference(bundle, make_probes(bundle.manifest.preprocess))
     name = identify(bundle.manifest)
     try:
-        write_atomic(_cached(name), pack_reference(answers, bundle.manifest))
+        write_atomic(_cached(name), pack_reference({"crop": answers}, bundle.manifest))
     except OSError:
         return answers  # a cache that cannot be written costs time, not the answer
     return answers
@@ -68,12 +71,12 @@ def find_answers(bundle: Bundle, export: Export) -> np.ndarray | None:
     if name not in export.files:
         return None
     bundle.verify(name)
-    return _read(bundle.path / name, identify(bundle.manifest))
+    return _read(bundle.path / name, identify(bundle.manifest, export.input))
 
 
-def pack_reference(answers: np.ndarray, manifest: Manifest) -> bytes:
-    """Return the content of a file of answers, for ``bundle.exports.add_file``."""
-    return serialize({identify(manifest): answers})
+def pack_reference(answers: Mapping[Takes, np.ndarray], manifest: Manifest) -> bytes:
+    """Return the content of a file of answers to either kind of probes."""
+    return serialize({identify(manifest, takes): each for takes, each in answers.items()})
 
 
 def _cached(name: str) -> Path:

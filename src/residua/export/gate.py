@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from residua.base.errors import EngineError, ParityError
-from residua.bundle.schema import Export, Parity
+from residua.bundle.schema import Export, Parity, Preprocess, Takes
 from residua.bundle.store import Bundle
 from residua.engines.engine import Demand
 from residua.engines.open import open_runtime
 from residua.engines.parity import Tolerance, compare, run_in_parts, tolerance_for
-from residua.engines.probes import make_probes
+from residua.engines.probes import make_image_probes, make_probes
 from residua.export.formats import FORMATS
+from residua.pixels.prepare import prepare_pixels
+
+Inputs = np.ndarray | tuple[np.ndarray, ...]  # crops [N, …], or batches of whole pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,25 @@ class Exam:
     """The crops that every artefact is asked, and what the reference network answers to them.
 
     ``crops`` uint8 [N, crop, crop, C]: the probes, then ``pictures`` of real pictures;
-    ``answers`` float32 [N, classes].
+    ``answers`` float32 [N, classes]. Artefacts that take whole pictures are asked ``images``,
+    batches uint8 [n, H, W, C] (of one picture where it is a real one), of which ``crops`` are the
+    crops.
     """
 
     crops: np.ndarray
     answers: np.ndarray
     pictures: int
+    images: tuple[np.ndarray, ...] = ()
+
+    @property
+    def takes(self) -> Takes:
+        """What the artefacts take that it is for."""
+        return "image" if self.images else "crop"
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the artefacts are asked."""
+        return self.images or self.crops
 
     def on_pictures(self) -> "Exam":
         """Return the exam without the probes, as int8 is asked."""
@@ -34,22 +50,42 @@ class Exam:
                 "An int8 export is compared on real pictures, and there are none.",
                 next_step="Add --pictures.",
             )
-        return Exam(self.crops[-self.pictures :], self.answers[-self.pictures :], self.pictures)
+        last = slice(-self.pictures, None)
+        return Exam(self.crops[last], self.answers[last], self.pictures, self.images[last])
 
 
-def set_exam(bundle: Bundle, pictures: np.ndarray | None = None) -> Exam:
-    """Return the exam of a bundle; ``pictures`` are uint8 crops [N, crop, crop, C] or None."""
+def set_exam(
+    bundle: Bundle, pictures: Sequence[np.ndarray] | np.ndarray | None = None, takes: Takes = "crop"
+) -> Exam:
+    """Return the exam of a bundle for artefacts that take crops, or whole pictures.
+
+    ``pictures`` are real ones of that kind: uint8 [crop, crop, C], or [H, W, C] of any size.
+    """
     from residua.engines.pytorch import compute_reference
 
-    crops = make_probes(bundle.manifest.preprocess)
-    count = 0 if pictures is None else len(pictures)
-    if pictures is not None and count:
-        crops = np.concatenate([crops, pictures])
-    return Exam(crops, compute_reference(bundle, crops), count)
+    preprocess = bundle.manifest.preprocess
+    given = [] if pictures is None else list(pictures)
+    images: tuple[np.ndarray, ...] = ()
+    if takes == "image":
+        images = (*make_image_probes(preprocess), *(picture[None] for picture in given))
+        crops = cut_crops(images, preprocess)
+    else:
+        crops = np.stack([*make_probes(preprocess), *given])
+    return Exam(crops, compute_reference(bundle, crops), len(given), images)
 
 
-def ask(bundle: Bundle, export: Export, crops: np.ndarray) -> np.ndarray:
-    """Return the artefact's answers to ``crops``, run in batches of 1, 3 and all the rest.
+def cut_crops(images: Sequence[np.ndarray], preprocess: Preprocess) -> np.ndarray:
+    """Return the crops uint8 [N, crop, crop, C] of batches of pictures, all in one."""
+    return np.stack([prepare_pixels(image, preprocess) for batch in images for image in batch])
+
+
+def list_probes(preprocess: Preprocess, takes: Takes) -> Inputs:
+    """Return the probes for artefacts of a kind."""
+    return make_image_probes(preprocess) if takes == "image" else make_probes(preprocess)
+
+
+def ask(bundle: Bundle, export: Export, inputs: Inputs) -> np.ndarray:
+    """Return the artefact's answers to ``inputs``; crops go in batches of 1, 3 and all the rest.
 
     ``bundle`` and ``export`` may lie in a scratch folder: only the bundle's path is used for files.
     """
@@ -57,18 +93,21 @@ def ask(bundle: Bundle, export: Export, crops: np.ndarray) -> np.ndarray:
     if engine is None:
         raise EngineError(f"The {export.format} format cannot be run on this system.")
     opened = open_runtime(engine, Demand(bundle, export.precision, export))
+    if isinstance(inputs, tuple):
+        return np.concatenate([opened.run(batch) for batch in inputs])
     sizes: Sequence[int] = (1, 3)
     if export.batch is not None:
-        sizes = (export.batch,) * (len(crops) // export.batch)
-    return run_in_parts(opened.run, crops, sizes)
+        sizes = (export.batch,) * (len(inputs) // export.batch)
+    return run_in_parts(opened.run, inputs, sizes)
 
 
 def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[str, ...]]:
     """Run the artefact on the exam; return its figures and what of them is not allowed."""
     if export.precision == "int8":
         exam = exam.on_pictures()
-    answers = ask(bundle, export, exam.crops)
-    tolerance = tolerance_for(export.format, export.precision)
+    answers = ask(bundle, export, exam.inputs)
+    resizes = bundle.manifest.preprocess if export.input == "image" else None
+    tolerance = tolerance_for(export.format, export.precision, resizes)
     parity, excesses = compare(exam.answers, answers, tolerance, pictures=exam.pictures)
     if excesses:
         excesses = (*excesses, *list_worst(exam, answers, tolerance))

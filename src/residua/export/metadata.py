@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from residua.base.version import __version__
-from residua.bundle.schema import Manifest
+from residua.bundle.schema import Manifest, Takes
 from residua.bundle.store import WEIGHTS
 
 
-def describe(manifest: Manifest) -> dict[str, str]:
+def describe(manifest: Manifest, takes: Takes = "crop") -> dict[str, str]:
     """Return names and texts: classes and preprocessing as JSON, the rest in words.
 
     Whoever has the file alone can use it: ``input`` says what goes in, ``preprocess`` how a picture
@@ -16,12 +16,15 @@ def describe(manifest: Manifest) -> dict[str, str]:
     """
     preprocess = manifest.preprocess
     side, channels = preprocess.crop_size, preprocess.channels
+    shape = f"[N, {side}, {side}, {channels}]"
+    if takes == "image":
+        shape = f"[N, height, width, {channels}], whole pictures of any size, {preprocess.colour}"
     return {
         "model": manifest.architecture.name,
         "classes": json.dumps(list(manifest.classes.names), ensure_ascii=False),
         "class_ids": json.dumps(list(manifest.classes.ids), ensure_ascii=False),
         "preprocess": preprocess.model_dump_json(),
-        "input": f"image: [N, {side}, {side}, {channels}], values 0…255, not normalised",
+        "input": f"image: {shape}, values 0…255, not normalised",
         "output": f"probabilities: [N, {len(manifest.classes)}], {manifest.task}",
         "temperature": repr(manifest.calibration.temperature),
         "weights_sha256": manifest.files[WEIGHTS].sha256,

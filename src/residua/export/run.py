@@ -9,12 +9,11 @@ import numpy as np
 
 from residua.base.errors import MissingExtraError, ResiduaError, SettingError, UnknownNameError
 from residua.bundle.exports import ANSWERS, REFERENCE, add_export, add_file, name_export
-from residua.bundle.schema import Export, Precision
-from residua.bundle.store import Bundle
-from residua.engines.probes import make_probes
-from residua.engines.reference import pack_reference
+from residua.bundle.schema import Export, Precision, Takes
+from residua.bundle.store import Bundle, read_bundle
+from residua.engines.reference import find_reference, pack_reference
 from residua.export.formats import FORMATS
-from residua.export.gate import Exam, ask, examine, refuse, set_exam
+from residua.export.gate import Exam, ask, examine, list_probes, refuse, set_exam
 from residua.export.guard import Guard
 
 Notify = Callable[[str], None]
@@ -35,31 +34,37 @@ def export_bundle(
     formats: Sequence[str],
     *,
     precision: Precision = "fp32",
-    pictures: np.ndarray | None = None,
+    takes: Takes = "crop",
+    pictures: Sequence[np.ndarray] | np.ndarray | None = None,
     guard: Guard | None = None,
     max_drop: float = 0.005,
     notify: Notify = lambda _: None,
 ) -> Iterator[Outcome]:
     """Write ``formats`` into the bundle and yield what came of each.
 
-    ``pictures`` are uint8 crops [N, crop, crop, C] of real pictures that the gate asks besides its
-    probes; ``guard`` is what int8 is calibrated and judged on, which may cost ``max_drop`` of its
-    score (0…1). A format that fails leaves what was there; the others go on. Raises
-    UnknownNameError and SettingError before any work.
+    They take crops, or whole pictures of any size. ``pictures`` are real ones of that kind that the
+    gate asks besides its probes, uint8 [crop, crop, C] or [H, W, C]; ``guard`` is what int8 is
+    calibrated and judged on, which may cost ``max_drop`` of its score (0…1). A format that fails
+    leaves what was there; the others go on. Raises UnknownNameError and SettingError before any
+    work.
     """
     for name in formats:
-        check_format(name, precision)
+        check_format(name, precision, takes)
     if precision == "int8" and guard is None:
         raise SettingError(
             "int8 needs pictures to calibrate on.", next_step="Add --calibrate PICTURES."
         )
     if guard is not None and pictures is None:
+        if takes == "image":
+            raise SettingError(
+                "int8 for whole pictures needs some to compare on.", next_step="Add --pictures."
+            )
         pictures = guard.crops[:_PICTURES]
-    exam = set_exam(bundle, pictures)
+    exam = set_exam(bundle, pictures, takes)
     bundle = keep_reference(bundle, exam)
     for name in formats:
-        label = name_export(name, precision)
-        notify(f"{label}: writing and comparing on {len(exam.crops)} crops …")
+        label = name_export(name, precision, takes)
+        notify(f"{label}: writing and comparing on {len(exam.crops)} {takes}s …")
         try:
             bundle = write_export(bundle, name, precision, exam, guard, max_drop)
         except ResiduaError as error:
@@ -68,8 +73,8 @@ def export_bundle(
             yield Outcome(label, bundle.manifest.exports[label])
 
 
-def check_format(name: str, precision: str) -> None:
-    """Refuse a format that does not exist, or not in ``precision``."""
+def check_format(name: str, precision: str, takes: Takes = "crop") -> None:
+    """Refuse a format that does not exist, or not in ``precision`` or with what it shall take."""
     if name not in FORMATS:
         raise UnknownNameError("format", name, FORMATS, next_step="All: residua export --list")
     able = FORMATS[name].precisions
@@ -78,12 +83,22 @@ def check_format(name: str, precision: str) -> None:
             f"The {name} format is not written in {precision}.",
             next_step=f"It takes: {', '.join(able)}.",
         )
+    if takes == "image" and not FORMATS[name].images:
+        able = tuple(each for each, form in FORMATS.items() if form.images)
+        raise SettingError(
+            f"The {name} format takes crops only: it cannot resize pictures as residua does.",
+            next_step=f"Drop --input image, or take one of: {', '.join(able)}.",
+        )
 
 
 def keep_reference(bundle: Bundle, exam: Exam) -> Bundle:
     """Put the answers to the probes into the bundle: machines without torch compare with them."""
-    probes = len(make_probes(bundle.manifest.preprocess))
-    return add_file(bundle, REFERENCE, pack_reference(exam.answers[:probes], bundle.manifest))
+    bundle = read_bundle(bundle.path)
+    kept: dict[Takes, np.ndarray] = {exam.takes: exam.answers[: len(exam.answers) - exam.pictures]}
+    other: Takes = "crop" if exam.takes == "image" else "image"
+    if (found := find_reference(bundle, other)) is not None:
+        kept[other] = found
+    return add_file(bundle, REFERENCE, pack_reference(kept, bundle.manifest))
 
 
 def write_export(
@@ -102,13 +117,13 @@ def write_export(
     require_libraries(name)
     if precision == "int8" and find_spec("nncf") is None:
         raise MissingExtraError("nncf", "export")
-    label = name_export(name, precision)
+    label = name_export(name, precision, exam.takes)
 
     def make(folder: Path) -> Export:
         if precision == "int8" and guard is not None:
-            export = write_quantised(bundle, folder, name, guard, max_drop)
+            export = write_quantised(bundle, folder, name, guard, max_drop, exam.takes)
         else:
-            export = write_files(bundle, folder, name, precision)
+            export = write_files(bundle, folder, name, precision, exam.takes)
         if FORMATS[name].engine is None:
             return export
         scratch = Bundle(folder, bundle.manifest)
@@ -116,15 +131,21 @@ def write_export(
         if excesses:
             raise refuse(label, excesses)
         if precision == "int8":
-            answers = ask(scratch, export, make_probes(bundle.manifest.preprocess))
-            (folder / ANSWERS).write_bytes(pack_reference(answers, bundle.manifest))
+            answers = ask(scratch, export, list_probes(bundle.manifest.preprocess, exam.takes))
+            own = pack_reference({exam.takes: answers}, bundle.manifest)
+            (folder / ANSWERS).write_bytes(own)
         return export.model_copy(update={"parity": parity})
 
     return add_export(bundle, label, make)
 
 
 def write_quantised(
-    bundle: Bundle, folder: Path, name: str, guard: Guard, max_drop: float
+    bundle: Bundle,
+    folder: Path,
+    name: str,
+    guard: Guard,
+    max_drop: float,
+    takes: Takes = "crop",
 ) -> Export:
     """Write the int8 files of one format into ``folder`` and return the record with its drop."""
     from residua.export.quantise import for_onnx, for_openvino, quantise
@@ -133,12 +154,12 @@ def write_quantised(
         from residua.export.onnx import save_onnx
 
         model, drop = quantise(bundle, for_onnx(), guard, max_drop)
-        export = save_onnx(model, bundle, folder, "int8")
+        export = save_onnx(model, bundle, folder, "int8", takes)
     else:
         from residua.export.openvino import save_openvino
 
         model, drop = quantise(bundle, for_openvino(), guard, max_drop)
-        export = save_openvino(model, bundle, folder, "int8")
+        export = save_openvino(model, bundle, folder, "int8", takes)
     return export.model_copy(update={"drop": drop, "notes": (*export.notes, *guard.notes)})
 
 
@@ -150,18 +171,18 @@ def require_libraries(name: str) -> None:
 
 
 def write_files(  # noqa: C901, PLR0911  # a case a format
-    bundle: Bundle, folder: Path, name: str, precision: Precision
+    bundle: Bundle, folder: Path, name: str, precision: Precision, takes: Takes = "crop"
 ) -> Export:
     """Write the files of one format into ``folder`` and return its record. Imports its library."""
     match name:
         case "onnx":
             from residua.export.onnx import write_onnx
 
-            return write_onnx(bundle, folder, precision)
+            return write_onnx(bundle, folder, precision, takes)
         case "openvino":
             from residua.export.openvino import write_openvino
 
-            return write_openvino(bundle, folder, precision)
+            return write_openvino(bundle, folder, precision, takes)
         case "torch":
             from residua.export.program import write_program
 

@@ -1,30 +1,37 @@
 """Comparing the exports of a bundle anew, on whatever machine it has come to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 import numpy as np
 
 from residua.base.errors import MissingExtraError, ResiduaError, SettingError
-from residua.bundle.schema import Export, Parity
+from residua.bundle.schema import Export, Parity, Takes
 from residua.bundle.store import Bundle
 from residua.engines.parity import ELSEWHERE, compare
-from residua.engines.probes import make_probes
+from residua.engines.probes import make_image_probes, make_probes
 from residua.engines.reference import find_answers, find_reference
 from residua.export.formats import FORMATS
-from residua.export.gate import Exam, ask, examine, refuse, set_exam
+from residua.export.gate import Exam, ask, cut_crops, examine, list_probes, refuse, set_exam
 from residua.export.run import Outcome, require_libraries
 
 
-def verify_exports(bundle: Bundle, pictures: np.ndarray | None = None) -> Iterator[Outcome]:
+def verify_exports(
+    bundle: Bundle, pictures: np.ndarray | None = None, images: Sequence[np.ndarray] | None = None
+) -> Iterator[Outcome]:
     """Compare every export of the bundle with the reference answers on this machine.
 
-    Without torch the answers that the bundle carries are used (and ``pictures`` are not). An export
-    that does not answer as it should comes with a ParityError.
+    Those that take crops are asked ``pictures``, uint8 [N, crop, crop, C], too; those that take
+    whole pictures ``images``, each [H, W, C]. Without torch the answers that the bundle carries are
+    used, and neither is asked. An export that does not answer as it should comes with a
+    ParityError.
     """
-    exam = find_exam(bundle, pictures)
+    exams: dict[Takes, Exam] = {}
     for name, export in bundle.manifest.exports.items():
-        yield _verify(bundle, name, export, exam)
+        takes = export.input
+        if takes not in exams:
+            exams[takes] = find_exam(bundle, images if takes == "image" else pictures, takes)
+        yield _verify(bundle, name, export, exams[takes])
 
 
 def _verify(bundle: Bundle, name: str, export: Export, exam: Exam) -> Outcome:
@@ -52,14 +59,21 @@ def _compare_with_own(bundle: Bundle, export: Export) -> tuple[Parity, tuple[str
         raise SettingError(
             "It carries no answers to compare with.", next_step="Add --pictures, or export anew."
         )
-    return compare(own, ask(bundle, export, make_probes(bundle.manifest.preprocess)), ELSEWHERE)
+    probes = list_probes(bundle.manifest.preprocess, export.input)
+    return compare(own, ask(bundle, export, probes), ELSEWHERE)
 
 
-def find_exam(bundle: Bundle, pictures: np.ndarray | None) -> Exam:
+def find_exam(
+    bundle: Bundle, pictures: Sequence[np.ndarray] | np.ndarray | None, takes: Takes = "crop"
+) -> Exam:
     """Return the exam: computed by torch where it is there, else of the answers in the bundle."""
     if find_spec("torch") is not None:
-        return set_exam(bundle, pictures)
-    answers = find_reference(bundle)
+        return set_exam(bundle, pictures, takes)
+    answers = find_reference(bundle, takes)
     if answers is None:
         raise MissingExtraError("torch", "all")
-    return Exam(make_probes(bundle.manifest.preprocess), answers, 0)
+    preprocess = bundle.manifest.preprocess
+    if takes == "crop":
+        return Exam(make_probes(preprocess), answers, 0)
+    images = make_image_probes(preprocess)
+    return Exam(cut_crops(images, preprocess), answers, 0, images)

@@ -9,12 +9,18 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import PIL
 from PIL import Image
 
 from residua.pixels.orientation import Box
 
 Resampler = Literal["pillow", "opencv"]
 Interpolation = Literal["bilinear", "bicubic"]
+
+# Since its version 13 Pillow resizes vertically first where the height loses more than twice the
+# pixels that the width loses; before, it did so with strips of over 100 times their width alone.
+# Bicubic overshoots are cut off between the passes, so that their order can be seen.
+TALL_VERTICALLY_FIRST = int(PIL.__version__.split(".")[0]) >= 13
 
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _OPENCV = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}

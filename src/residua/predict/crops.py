@@ -8,6 +8,7 @@ from PIL import Image
 
 from residua.base.errors import ImageError
 from residua.bundle.schema import Preprocess
+from residua.pixels.decode import decode
 from residua.pixels.limits import DEFAULT_LIMITS, Limits
 from residua.pixels.prepare import prepare, prepare_image, prepare_pixels
 from residua.predict.inputs import Item, list_items
@@ -43,4 +44,30 @@ def read_crops(
         except ImageError:
             continue
         yield crop
+        given += 1
+
+
+def read_images(
+    paths: str, preprocess: Preprocess, *, limit: int, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[np.ndarray]:
+    """Yield the pictures of a file, folder or glob whole: uint8 [H, W, C], upright.
+
+    ``limit`` at the most, and no more pixels in all than ``limits`` admits of one. Pictures that
+    cannot be used are passed over.
+    """
+    given = pixels = 0
+    for item in list_items(paths):
+        if given == limit:
+            return
+        try:
+            content = item.read(limits)
+            assert isinstance(content, bytes)  # noqa: S101  # ours: paths give bytes
+            image = decode(content, limits=limits, name=item.name, colour=preprocess.colour)
+            prepare_pixels(image, preprocess, limits=limits, name=item.name)
+        except ImageError:
+            continue
+        pixels += image.shape[0] * image.shape[1]
+        if pixels > limits.max_pixels:
+            return
+        yield image
         given += 1

@@ -14,7 +14,7 @@ from residua.bundle.schema import Manifest, Preprocess
 from residua.engines.graph.walk import emit
 
 OPSET = 18  # the first with an antialiased Resize
-_IR_VERSION = 8  # of the time of that opset: older runtimes refuse newer files
+IR_VERSION = 8  # of the time of that opset: older runtimes refuse newer files
 
 
 def build_model(
@@ -161,7 +161,7 @@ class OnnxEmitter:
             graph,
             producer_name="residua",
             opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=_IR_VERSION,
+            ir_version=IR_VERSION,
         )
 
     def _rectified(self, x: str, side: int, *, relu: bool) -> str:
