@@ -47,7 +47,7 @@ def test_help_loads_none_of_the_heavy_libraries(option):
 
 _VERBS = (
     "demo", "predict", "train", "evaluate", "compare", "report", "data", "recipe", "models",
-    "weights",
+    "weights", "export", "bench",
 )  # fmt: skip
 
 

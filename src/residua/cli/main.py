@@ -14,6 +14,7 @@ from residua.base.errors import ResiduaError, spell_error
 from residua.base.threads import wait_passively
 from residua.base.version import __version__
 from residua.cli import (
+    bench,
     compare,
     data,
     demo,
@@ -46,6 +47,9 @@ app.command("evaluate", short_help="Count how often a classifier is right.")(eva
 app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
 app.command("report", short_help="A classifier on one page of HTML.")(report.report)
 app.command("export", short_help="A classifier for other runtimes, compared.")(export.export)
+app.command("bench", short_help="How fast models are on this machine.", cls=bench.ManyValues)(
+    bench.bench
+)
 app.command("models", short_help="List the networks of the series.")(models.models)
 app.add_typer(data.app, name="data", short_help="Check, show, divide and pack pictures.")
 app.add_typer(recipe.app, name="recipe", short_help="List, show and check training recipes.")

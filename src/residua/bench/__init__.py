@@ -1,0 +1,1 @@
+"""Bench: how fast which model answers on this machine, by engine, precision and batch."""
