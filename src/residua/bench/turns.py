@@ -2,9 +2,12 @@
 
 A shared machine is quicker at one moment than at the next. So none is measured in one go: in each
 round every process has a short turn, and the order is reversed from round to round (A B C, C B A,
-…), which takes a steady drift out of the comparison. Between its turns a process sleeps.
+…), which takes a steady drift out of the comparison. Between its turns a process sleeps. One that
+is so slow that it has used its time three times over has no more turns, so that it is not waited
+for; each batch has been run by then.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,7 @@ from residua.bundle.schema import Parity
 from residua.engines.engine import Hint
 
 T = TypeVar("T")
+_OVERDRAFT = 3.0
 ROUNDS = 6  # even, so that every process is as often early as late
 
 
@@ -47,6 +51,7 @@ class Entrant:
     load_seconds: float = 0.0
     peak_memory: int | None = None
     waiting: float | None = None
+    spent: float = 0.0  # seconds of its turns
     figures: dict[int, list[float]] = field(default_factory=dict)
     # Of what is not measured, and why.
     out: Status | None = None
@@ -177,8 +182,12 @@ def _open(entrant: Entrant, reference: Path | None, pace: Pace) -> None:
 
 
 def _take_turn(entrant: Entrant, pace: Pace) -> None:
+    """Run each size of a batch for a moment, unless the time is used up."""
     batches = entrant.configuration.batches
     seconds = pace.turn(len(batches))
+    if entrant.spent > _OVERDRAFT * pace.seconds:
+        return
+    begun = time.monotonic()
     try:
         for batch in batches:
             found = entrant.figures.setdefault(batch, [])
@@ -189,6 +198,7 @@ def _take_turn(entrant: Entrant, pace: Pace) -> None:
                 found.append(answer["images_per_second"])
     except (OrderError, EngineError) as error:
         entrant.drop("failed", str(error))
+    entrant.spent += time.monotonic() - begun
 
 
 def _finish(entrant: Entrant) -> None:
