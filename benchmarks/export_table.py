@@ -18,6 +18,8 @@ from recording import RESULTS, write_result
 from residua.base.errors import ResiduaError
 from residua.bench.run import run_benchmark
 from residua.bench.subject import open_subject
+from residua.bundle.store import read_bundle
+from residua.engines.open import make_demand
 from residua.export.formats import FORMATS
 from residua.export.run import export_bundle, require_libraries
 
@@ -56,6 +58,9 @@ def measure_model(model: str, formats: list[str], seconds: float, folder: Path) 
         engine = FORMATS[name].engine
         if engine is not None:
             record |= measure_speed(str(bundle.path), engine, seconds)
+            opened = read_bundle(bundle.path)
+            if make_demand(opened, engine, "fp32").export is None:
+                record["latency_of"] = f"the {engine} engine on the bundle's weights"
         found[name] = record
     return found
 

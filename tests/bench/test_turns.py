@@ -107,14 +107,20 @@ def test_a_program_that_is_no_child_is_told(tmp_path):
         child.ask("end")
 
 
-def test_what_an_order_raises_comes_back(tmp_path):
+def test_what_an_order_raises_comes_back(bundle, tmp_path):
     with Child(1, tmp_path) as child:
-        with pytest.raises(OrderError, match="No engine is open") as ours:
+        with pytest.raises(OrderError, match="No engine is open") as refused:
             child.ask("run", batch=1, seconds=0.1)
-        assert ours.value.ours
+        assert not refused.value.refused
         with pytest.raises(OrderError, match="AttributeError") as other:
             child.ask("dance")
-        assert not other.value.ours
+        assert not other.value.refused
+        with pytest.raises(OrderError, match="does not compute in int8") as refused:
+            child.ask(
+                "open", bundle=str(bundle), engine="torch", precision="int8", device="cpu", threads=1,
+                hint="latency", sizes=[1], reference="",
+            )  # fmt: skip
+        assert refused.value.refused
         assert child.ask("end")["peak_memory"] > 1e6
 
 

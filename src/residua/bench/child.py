@@ -2,7 +2,8 @@
 
 ``python -m residua.bench.child`` reads orders as JSON from standard input: {"do": "open", …}; each
 is a method of ``work.Work`` with its arguments. What it returns is the answer; an error is
-{"error": …, "ours": …}. After "end", or when the parent is gone, the process ends.
+{"error": …, "refused": …}, where refused tells that it cannot be done here. After "end", or when the
+parent is gone, the process ends.
 """
 
 import json
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from residua.base.errors import ResiduaError
+from residua.base.errors import MissingExtraError, ResiduaError, SettingError
 
 
 def main() -> None:
@@ -44,7 +45,8 @@ def _obey(work: Any, what: str, order: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(work, what)(**order)
     except Exception as error:  # noqa: BLE001  # any: it becomes a record of the benchmark
         text = error.problem if isinstance(error, ResiduaError) else _spell(error)
-        return {"error": text, "ours": isinstance(error, ResiduaError)}
+        refused = isinstance(error, SettingError | MissingExtraError)
+        return {"error": text, "refused": refused}
     return answer
 
 

@@ -146,10 +146,10 @@ def _draw_heading(drawing: Drawing, benchmark: Benchmark, marks: Sequence[Mark])
     """Write title, machine and the precisions' colours."""
     of = {one.top1_of for one in benchmark.measurements if one.top1 is not None and one.latency}
     data = of.pop() if len(of) == 1 else "the data that each was evaluated on"
-    machine = benchmark.machine["processor"]
     cores = f"{benchmark.threads} core{'s' if benchmark.threads > 1 else ''}"
+    where = benchmark.machine.get("gpu", f"{benchmark.machine['processor']}, {cores}")
     drawing.add("text", x=22.0, y=32.0, class_="title", text="Accuracy against latency")
-    drawing.add("text", x=22.0, y=53.0, class_="soft", text=f"top-1 on {data}; {machine}, {cores}")
+    drawing.add("text", x=22.0, y=53.0, class_="soft", text=f"top-1 on {data}; {where}")
     x = _WIDTH - 22.0
     for precision in reversed(_sort({mark.precision for mark in marks})):
         engines = sorted({mark.engine for mark in marks if mark.precision == precision})

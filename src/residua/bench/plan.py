@@ -8,6 +8,7 @@ from residua.base.errors import ResiduaError, SettingError, UnknownNameError
 from residua.base.machine import processor_flags
 from residua.bench.record import Measurement, Status
 from residua.bench.subject import Subject
+from residua.bundle.store import Bundle
 from residua.engines.choose import DEVICES, PRECISIONS
 from residua.engines.engine import RUNTIMES
 from residua.engines.open import make_demand
@@ -70,13 +71,18 @@ def check_wish(
         raise UnknownNameError("device", device, [name for name in DEVICES if name != "auto"])
 
 
-def choose_engines(device: str) -> tuple[str, ...]:
-    """Return the engines that are measured where none is named: the installed ones of a device."""
+def choose_engines(bundle: Bundle, device: str) -> tuple[str, ...]:
+    """Return the engines that are measured where none is named.
+
+    They are installed, run on ``device``, and have something to run in the bundle.
+    """
+    formats = {export.format for export in bundle.manifest.exports.values()}
     return tuple(
         name
         for name, runtime in RUNTIMES.items()
         if device in runtime.devices
         and find_spec(runtime.library) is not None
+        and (runtime.weights or runtime.format in formats)
         and (device == "cuda" or name not in _SLOW_TO_OPEN)
     )
 

@@ -19,12 +19,12 @@ _LAST_WORDS = 300  # characters of what a dead child wrote last
 
 
 class OrderError(Exception):
-    """What a child answered instead of figures. ``ours`` tells an error that residua raised."""
+    """What a child answered instead of figures. ``refused``: it cannot be done here."""
 
-    def __init__(self, text: str, *, ours: bool) -> None:
+    def __init__(self, text: str, *, refused: bool) -> None:
         """``text`` is the child's first line about it."""
         super().__init__(text)
-        self.ours = ours
+        self.refused = refused
 
 
 class Child:
@@ -65,7 +65,7 @@ class Child:
             raise self._died() from error
         answer: dict[str, Any] = json.loads(self._read_line(do, patience))
         if "error" in answer:
-            raise OrderError(answer["error"], ours=answer["ours"])
+            raise OrderError(answer["error"], refused=answer["refused"])
         return answer
 
     def _read_line(self, do: str, patience: float) -> bytes:

@@ -96,7 +96,10 @@ class Measurement(Record):
 
 
 class Benchmark(Record):
-    """A whole run: where, when, with what, and what came out. ``date`` is ISO 8601 in UTC."""
+    """A whole run: where, when, with what, and what came out. ``date`` is ISO 8601 in UTC.
+
+    ``machine`` has "gpu" where one was measured.
+    """
 
     schema_version: int = SCHEMA_VERSION
     command: str
@@ -107,6 +110,7 @@ class Benchmark(Record):
     threads: Positive
     seconds: Rate
     peaks: tuple[Peak, ...] = ()
+    notes: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...]
 
 

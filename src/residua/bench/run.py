@@ -2,7 +2,8 @@
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,9 +62,10 @@ def run_benchmark(
         )
     if not seconds > 0:
         raise SettingError(f"--seconds {seconds:g} leaves no time to measure.")
-    engines = tuple(dict.fromkeys(engines)) or choose_engines(device)
+    machine = describe_machine() | _describe_gpu(device)
     batches, precisions = sorted(set(batches)), tuple(dict.fromkeys(precisions))
     threads = threads or usable_cores()
+    hints: tuple[Hint, ...] = ("latency", "throughput") if throughput else ("latency",)
     planned: list[Configuration | Measurement] = []
     entrants: list[Entrant] = []
     with tempfile.TemporaryDirectory(prefix="residua-bench-") as folder:
@@ -71,12 +73,11 @@ def run_benchmark(
         pace = Pace(seconds, threads, scratch / "cache", turns.ROUNDS)
         meter = PeakMeter(device, pace)
         try:
-            for name in dict.fromkeys(models):
-                subject = open_subject(name, scratch, random=random)
-                pairs = list(plan(subject, engines, precisions, batches, device))
+            for subject in _open_all(models, scratch, random=random):
+                wanted = tuple(dict.fromkeys(engines)) or choose_engines(subject.bundle, device)
+                pairs = list(plan(subject, wanted, precisions, batches, device))
                 planned += pairs
                 able = [pair for pair in pairs if isinstance(pair, Configuration)]
-                hints: tuple[Hint, ...] = ("latency", "throughput") if throughput else ("latency",)
                 entrants += _race_all(subject, able, hints, pace, meter, notify)
         finally:
             meter.close()
@@ -84,13 +85,27 @@ def run_benchmark(
         command=command,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         residua=__version__,
-        machine=describe_machine(),
-        versions=_list_versions(engines),
+        machine=machine,
+        versions=_list_versions({each.engine for each in planned}),
         threads=threads,
         seconds=seconds,
         peaks=tuple(_list_peaks(meter)),
+        notes=tuple(f"No peak in {name}: {why}" for name, why in meter.problems.items()),
         measurements=tuple(_conclude(each, entrants, meter) for each in planned),
     )
+
+
+def _open_all(models: Sequence[str], scratch: Path, *, random: bool) -> list[Subject]:
+    """Return the models; one that cannot be opened is told before any is measured.
+
+    Two of the same name lie in two folders: the second is called by its path.
+    """
+    subjects: dict[str, Subject] = {}
+    for given in dict.fromkeys(models):
+        subject = open_subject(given, scratch, random=random)
+        name = given if subject.name in subjects else subject.name
+        subjects[name] = replace(subject, name=name)
+    return list(subjects.values())
 
 
 def _race_all(
@@ -109,6 +124,8 @@ def _race_all(
     reference = _keep_reference(subject.bundle, pace.cache.parent)
     done: list[Entrant] = []
     for hint in hints:
+        out = {id(each.configuration) for each in done if each.out}
+        able = [each for each in able if id(each) not in out]
         for start in range(0, len(able), _TOGETHER):
             heat = [Entrant(each, hint) for each in able[start : start + _TOGETHER]]
             precisions = dict.fromkeys(
@@ -188,10 +205,23 @@ def _list_peaks(meter: PeakMeter) -> Iterator[Peak]:
         yield Peak(precision=precision, flops=round(max(rates)), median=median, turns=len(rates))
 
 
-def _list_versions(engines: Sequence[str]) -> dict[str, str]:
+def _describe_gpu(device: str) -> dict[str, str]:
+    """Return the name of the GPU that is measured; raises SettingError where there is none."""
+    if device == "cpu":
+        return {}
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SettingError("torch finds no CUDA GPU here.", next_step="Use --device cpu.")
+    return {"gpu": torch.cuda.get_device_name()}
+
+
+def _list_versions(engines: Iterable[str]) -> dict[str, str]:
     """Return the versions of what was measured, of the libraries that are installed."""
     found = {}
-    for library in dict.fromkeys(["numpy", "torch", *(RUNTIMES[name].library for name in engines)]):
+    for library in dict.fromkeys(
+        ["numpy", "torch", *(RUNTIMES[name].library for name in sorted(engines))]
+    ):
         try:
             found[library] = version(library)
         except PackageNotFoundError:

@@ -85,7 +85,8 @@ def describe(benchmark: Benchmark) -> list[str]:
     machine = benchmark.machine
     cores = f"{benchmark.threads} of {machine['cores']} cores"
     how = "ms a run: median (10th to 90th percentile); of peak: at the best batch"
-    lines = ["", f"{machine['processor']}, {cores}; {how}."]
+    place = f"{machine['gpu']}, " if "gpu" in machine else ""
+    lines = ["", f"{place}{machine['processor']}, {cores}; {how}.", *benchmark.notes]
     lines += [
         f"Peak in {peak.precision}: {peak.flops / 1e9:.0f} GFLOP/s, the quickest matrix product "
         f"of the run (median {peak.median / 1e9:.0f})."

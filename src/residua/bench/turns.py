@@ -168,8 +168,7 @@ def _open(entrant: Entrant, reference: Path | None, pace: Pace) -> None:
             sizes=list(wish.batches), reference=str(reference or ""),
         )  # fmt: skip
     except OrderError as error:
-        # What residua itself refuses cannot be done here; anything else should have worked.
-        entrant.drop("skipped" if error.ours else "failed", str(error))
+        entrant.drop("skipped" if error.refused else "failed", str(error))
         return
     except EngineError as error:
         entrant.drop("failed", str(error))

@@ -1,5 +1,6 @@
 """What a process with one configuration does: open the engine, examine it, run it."""
 
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Work:
         ``reference`` is a .npy file of float32 [probes, classes], or empty where there is none. The
         seconds go from here to the first answer; every size of a batch is run at least once.
         """
+        pin(threads)
         opened = read_bundle(Path(bundle))
         crops = make_probes(opened.manifest.preprocess)
         self.batches = {size: fill_batch(crops, size) for size in sizes}
@@ -81,6 +83,7 @@ class Work:
 
     def peak(self, *, precision: str, device: str, threads: int, seconds: float) -> dict[str, Any]:
         """Return the FLOP/s of a matrix product."""
+        pin(threads)
         import torch
 
         from residua.bench.peak import measure_peak
@@ -92,6 +95,12 @@ class Work:
         if self.engine is None:
             raise EngineError("No engine is open.")
         return self.engine, self.batches[batch]
+
+
+def pin(threads: int) -> None:
+    """Keep this process to as many cores as it shall have threads, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def fill_batch(crops: np.ndarray, size: int, start: int = 0) -> np.ndarray:
