@@ -117,8 +117,8 @@ def test_what_an_order_raises_comes_back(bundle, tmp_path):
         assert not other.value.refused
         with pytest.raises(OrderError, match="does not compute in int8") as refused:
             child.ask(
-                "open", bundle=str(bundle), engine="torch", precision="int8", device="cpu", threads=1,
-                hint="latency", sizes=[1], reference="",
+                "open", bundle=str(bundle), engine="torch", precision="int8", device="cpu",
+                threads=1, hint="latency", sizes=[1], reference="",
             )  # fmt: skip
         assert refused.value.refused
         assert child.ask("end")["peak_memory"] > 1e6

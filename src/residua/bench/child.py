@@ -2,8 +2,8 @@
 
 ``python -m residua.bench.child`` reads orders as JSON from standard input: {"do": "open", …}; each
 is a method of ``work.Work`` with its arguments. What it returns is the answer; an error is
-{"error": …, "refused": …}, where refused tells that it cannot be done here. After "end", or when the
-parent is gone, the process ends.
+{"error": …, "refused": …}, where refused tells that it cannot be done here. After "end", or when
+the parent is gone, the process ends.
 """
 
 import json
