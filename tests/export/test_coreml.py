@@ -17,7 +17,10 @@ from residua.bundle.store import read_bundle
 from residua.export.run import export_bundle, write_files
 from residua.export.verify import verify_exports
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within coremltools
+pytestmark = [
+    pytest.mark.slow,  # importing coremltools alone takes ten seconds
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # within coremltools
+]
 NARROW = (16, 16, 32, 32)
 PACKAGE = "model.mlpackage"
 

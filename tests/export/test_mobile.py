@@ -33,7 +33,7 @@ def export(bundle, kind, **options):
     return read_bundle(bundle.path)
 
 
-@pytest.mark.parametrize("kind", MOBILE)
+@pytest.mark.parametrize("kind", [*MOBILE[:-1], pytest.param("executorch", marks=pytest.mark.slow)])
 def test_an_export_passes_the_gate_and_is_used(bundle, kind):
     whole = export(bundle, kind)
     record = whole.manifest.exports[kind]
