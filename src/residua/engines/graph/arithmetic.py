@@ -62,12 +62,6 @@ class Arithmetic(Protocol[Value]):
         """Sums along an axis, which stays as one of length 1 where ``keep``."""
         ...
 
-    def transpose_either(
-        self, x: Value, condition: Value, then: Sequence[int], other: Sequence[int]
-    ) -> Value:
-        """The axes in one of two orders; ``condition`` is a truth value [1]."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term(Generic[Value]):
@@ -161,6 +155,11 @@ class Term(Generic[Value]):
     def as_whole(self) -> "Term[Value]":
         """Real numbers, which must be whole, as integers."""
         return Term(self.graph, self.graph.convert(self.value, "whole"), real=False)
+
+    def slice(self, start: "Term[Value]", end: "Term[Value]", axis: int) -> "Term[Value]":
+        """What lies from ``start`` up to below ``end`` along an axis."""
+        value = self.graph.slice(self.value, start.value, end.value, axis)
+        return Term(self.graph, value, self.real)
 
     def gather(self, places: "Term[Value]", axis: int) -> "Term[Value]":
         """What lies at ``places`` along an axis."""

@@ -27,14 +27,14 @@ def cut(graph: Arithmetic[Value], image: Value, preprocess: Preprocess) -> Value
             "Whole pictures of RGBA cannot be resized within a graph as Pillow resizes them.",
             next_step="Pillow weighs colours by alpha and rounds them. Export --input crop.",
         )
-    height = Term(graph, graph.measure(image, 1), real=False)
-    width = Term(graph, graph.measure(image, 2), real=False)
+    images = Term(graph, image, real=False)
+    height, width = (Term(graph, graph.measure(image, axis), real=False) for axis in (1, 2))
     down, across = lay_out(height, width, preprocess)
-    crop = resample(graph, image, down, across, preprocess)
+    levels = resample(images, down, across, preprocess)
     smallest = {"crop": preprocess.short_side, "squash": preprocess.crop_size, "pad": 0}
     if smallest[preprocess.aspect] < preprocess.crop_size:
-        crop = _pad(graph, crop, down, across, preprocess)
-    return crop
+        levels = _pad(levels, down, across, preprocess)
+    return graph.convert(levels.value, "uint8")
 
 
 def lay_out(
@@ -113,20 +113,15 @@ def list_edges(side: int) -> tuple[int, np.ndarray, np.ndarray]:
 
 
 def _pad(
-    graph: Arithmetic[Value],
-    crop: Value,
-    down: Axis[Value],
-    across: Axis[Value],
-    preprocess: Preprocess,
-) -> Value:
-    """Return ``crop`` [N, crop, crop, C] with the colour of ``prepare`` outside of the pictures."""
+    levels: Term[Value], down: Axis[Value], across: Axis[Value], preprocess: Preprocess
+) -> Term[Value]:
+    """Return crops [N, crop, crop, C] with the colour of ``prepare`` outside of the pictures."""
     colour = np.zeros(preprocess.channels)
     if preprocess.aspect == "pad":
         colour = np.clip(np.rint(255 * np.array(preprocess.mean)), 0, 255)
-    levels = Term(graph, graph.convert(crop, "real"), real=True)
     padding = levels.like(colour.astype(np.float32))
     for axis, inner in ((down, (-1, -2)), (across, (-1,))):
         before = (axis.places < 0).unsqueeze(*inner)
         inside = (axis.places < axis.resized).unsqueeze(*inner)
         levels = before.where(padding, inside.where(levels, padding))
-    return graph.convert(levels.value, "uint8")
+    return levels

@@ -116,18 +116,6 @@ class OnnxArithmetic:
         """ReduceSum."""
         return self._emit("ReduceSum", x, self.constant(np.array([axis])), keepdims=int(keep))
 
-    def transpose_either(
-        self, x: str, condition: str, then: Sequence[int], other: Sequence[int]
-    ) -> str:
-        """If, since the order of a Transpose is fixed."""
-        graphs = {}
-        for name, order in (("then_branch", then), ("else_branch", other)):
-            result = f"prepare_{name}_{self._count}"
-            node = helper.make_node("Transpose", [x], [result], result, perm=list(order))
-            output = helper.make_tensor_value_info(result, TensorProto.UINT8, None)
-            graphs[name] = helper.make_graph([node], result, [], [output])
-        return self._emit("If", condition, **graphs)
-
     def _emit(self, operation: str, *inputs: str, **attributes: Any) -> str:
         name = f"prepare_{operation}_{self._count}"
         self._count += 1

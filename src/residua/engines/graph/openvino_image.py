@@ -87,13 +87,6 @@ class OpenVinoArithmetic:
         """ReduceSum."""
         return ops.reduce_sum(x, np.array([axis]), keep_dims=keep)
 
-    def transpose_either(
-        self, x: ov.Node, condition: ov.Node, then: Sequence[int], other: Sequence[int]
-    ) -> ov.Node:
-        """Transpose with a computed order; behind an If, 2026.4 gives wrong first answers."""
-        orders = (ops.constant(np.array(each, np.int32)) for each in (then, other))
-        return ops.transpose(x, ops.select(condition, *orders))
-
 
 def _divide(x: ov.Node, y: ov.Node) -> ov.Node:
     """The quotient; that of whole numbers put right, since the plugin takes float32 for it."""

@@ -2,19 +2,20 @@
 
 Runtimes have resizing of their own, but it gives the pixels of neither Pillow nor OpenCV in all
 cases, and each runtime has another. Here positions are whole numbers, and levels are rounded where
-the library rounds them. Every number stays below 2**24, where float32 is exact, or may wrap around.
+the library rounds them. What counts stays below 2**24, where float32 is exact, or may wrap around.
 
-Whole numbers of 32 bits hold as long as a side times its resized side is below 2**31, which only
-strips longer than 125 times their width exceed.
+Whole numbers of 32 bits hold as long as a side times its resized side is below 2**31: with a short
+side of 256 in all pictures that are less than 125 times as long as wide.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
 
 from residua.bundle.schema import Preprocess
-from residua.engines.graph.arithmetic import Arithmetic, Term
+from residua.engines.graph.arithmetic import Term
 from residua.engines.graph.emitter import Value
 from residua.pixels.resize import TALL_VERTICALLY_FIRST, Interpolation
 
@@ -38,14 +39,6 @@ class Axis(Generic[Value]):
         """The places, those of the padding moved to the nearest pixel."""
         return self.places.at_least(0).at_most(self.resized - 1)
 
-    def choose(self, condition: Term[Value], then: "Axis[Value]") -> "Axis[Value]":
-        """Return ``then`` where the truth value [1] is true, else this axis."""
-        return Axis(
-            condition.where(then.source, self.source),
-            condition.where(then.resized, self.resized),
-            condition.where(then.places, self.places),
-        )
-
     def find_window(self, interpolation: Interpolation) -> tuple[Term[Value], Term[Value]]:
         """Return the first source pixel that Pillow's crop depends on and the one behind the last.
 
@@ -59,63 +52,69 @@ class Axis(Generic[Value]):
 
 
 def resample(
-    graph: Arithmetic[Value],
-    image: Value,
-    down: Axis[Value],
-    across: Axis[Value],
-    preprocess: Preprocess,
-) -> Value:
-    """Return the crops, uint8 [N, crop, crop, C], of pictures uint8 [N, H, W, C].
+    images: Term[Value], down: Axis[Value], across: Axis[Value], preprocess: Preprocess
+) -> Term[Value]:
+    """Return the crops' levels, real [N, crop, crop, C], of pictures uint8 [N, H, W, C].
 
     What lies outside of the pictures repeats their edges.
     """
     each = _resample_pillow if preprocess.resampler == "pillow" else _resample_opencv
-    return each(graph, image, down, across, preprocess.interpolation)
+    levels = each(images, down, across, preprocess.interpolation)  # [N, C, crop, crop]
+    return levels.transpose(0, 2, 3, 1)
 
 
 def _resample_pillow(
-    graph: Arithmetic[Value],
-    image: Value,
-    down: Axis[Value],
-    across: Axis[Value],
-    interpolation: Interpolation,
-) -> Value:
+    images: Term[Value], down: Axis[Value], across: Axis[Value], interpolation: Interpolation
+) -> Term[Value]:
     """Two passes with levels after each (Pillow, src/libImaging/Resample.c), as matrix products.
 
-    They go across and then down, for which tall pictures are turned: Pillow 13 takes those down
-    first that lose more than twice as many pixels of height as of width.
+    Pillow 13 goes across and then down, but down first where the height loses more than twice the
+    pixels that the width loses. Both ways are in the graph, and the one that does not count has but
+    one row or column to work on: behind an If, OpenVINO 2026.4 gives wrong first answers.
     """
-    for place, axis in ((1, down), (2, across)):
-        start, end = axis.find_window(interpolation)
-        image = graph.slice(image, start.value, end.value, place)
+    top, bottom = down.find_window(interpolation)
+    left, right = across.find_window(interpolation)
+    images = images.slice(top, bottom, 1).slice(left, right, 2)
+    rows = _weigh_pillow(down, top, bottom, interpolation)  # [crop, height], twice
+    columns = [part.transpose(1, 0) for part in _weigh_pillow(across, left, right, interpolation)]
+    if not TALL_VERTICALLY_FIRST:
+        return _go_down(rows, _go_across(_arrange(images), columns))
     lost = down.source - down.resized, across.source - across.resized
     tall = (lost[1] * 2).at_least(0) < lost[0]
-    if TALL_VERTICALLY_FIRST:
-        image = graph.transpose_either(image, tall.value, (0, 3, 2, 1), (0, 3, 1, 2))
-        across, down = across.choose(tall, down), down.choose(tall, across)
-    else:
-        image = graph.transpose(image, (0, 3, 1, 2))
-    x = Term(graph, graph.convert(image, "real"), real=True)  # [N, C, rows, columns]
-    high, low = (part.transpose(1, 0) for part in _weigh_pillow(across, interpolation))
-    x = _round_sums(x @ high, x @ low)  # [N, C, rows, crop]
-    high, low = _weigh_pillow(down, interpolation)
-    crop = graph.convert(_round_sums(high @ x, low @ x).value, "uint8")  # [N, C, crop, crop]
-    if TALL_VERTICALLY_FIRST:
-        return graph.transpose_either(crop, tall.value, (0, 3, 2, 1), (0, 2, 3, 1))
-    return graph.transpose(crop, (0, 2, 3, 1))
+    none = 0 * top
+    height, width = tall.where(none + 1, bottom - top), tall.where(right - left, none + 1)
+    some = [part.slice(none, height, 1) for part in rows]
+    usual = _go_down(some, _go_across(_arrange(images.slice(none, height, 1)), columns))
+    some = [part.slice(none, width, 0) for part in columns]
+    other = _go_across(_go_down(rows, _arrange(images.slice(none, width, 2))), some)
+    return tall.where(other, usual)
+
+
+def _arrange(images: Term[Value]) -> Term[Value]:
+    """Return pictures [N, H, W, C] as real planes [N, C, H, W]."""
+    return images.transpose(0, 3, 1, 2).as_real()
+
+
+def _go_down(rows: Sequence[Term[Value]], x: Term[Value]) -> Term[Value]:
+    """Weigh the rows of ``x`` [..., H, W] by both parts of the weights [crop, H]."""
+    return _round_sums(rows[0] @ x, rows[1] @ x)
+
+
+def _go_across(x: Term[Value], columns: Sequence[Term[Value]]) -> Term[Value]:
+    """Weigh the columns of ``x`` [..., H, W] by both parts of the weights [W, crop]."""
+    return _round_sums(x @ columns[0], x @ columns[1])
 
 
 def _weigh_pillow(
-    axis: Axis[Value], interpolation: Interpolation
+    axis: Axis[Value], start: Term[Value], end: Term[Value], interpolation: Interpolation
 ) -> tuple[Term[Value], Term[Value]]:
-    """Return how much each pixel of the window counts for each of the crop, real [crop, window].
+    """Return how much each pixel of a window counts for each of the crop, real [crop, window].
 
     The weights are Pillow's, in two parts of 11 bits: ``high * _PART + low`` of ``_ONE``. The
     distance of two pixels is (source + 1/2) - (place + 1/2) * n / m, over max(1, n / m), which is
     ``gaps / span`` in whole numbers.
     """
     n, m = axis.source, axis.resized
-    start, end = axis.find_window(interpolation)
     pixels = (end - start).count() + start
     gaps = abs((pixels * 2 + 1) * m - ((axis.inner * 2 + 1) * n).unsqueeze(-1))
     span = n.at_least(m) * 2
@@ -173,24 +172,19 @@ def _round_sums(high: Term[Value], low: Term[Value]) -> Term[Value]:
 
 
 def _resample_opencv(
-    graph: Arithmetic[Value],
-    image: Value,
-    down: Axis[Value],
-    across: Axis[Value],
-    interpolation: Interpolation,
-) -> Value:
+    images: Term[Value], down: Axis[Value], across: Axis[Value], interpolation: Interpolation
+) -> Term[Value]:
     """Sums of 2 or 4 pixels across, then down (OpenCV, modules/imgproc/src/resize.cpp)."""
     places, weights = _weigh_opencv(down, interpolation)
-    rows = graph.transpose(graph.gather(image, places.value, 1), (0, 4, 1, 2, 3))
-    pixels = Term(graph, graph.convert(rows, "real"), real=True)  # [N, C, crop, taps, W]
     weights = weights.unsqueeze(-1)
+    pixels = images.gather(places, 1).transpose(0, 4, 1, 2, 3).as_real()  # [N, C, crop, taps, W]
     matrix = _spread(across, *_weigh_opencv(across, interpolation))
     if interpolation == "bicubic":
-        levels = (((pixels @ matrix) * weights).sum(3) + 0.5).floor().at_least(0.0).at_most(255.0)
-    else:  # VResizeLinear: weights of 11 bits, and bits dropped in three places, as here
-        sums = (pixels @ (matrix * 2048.0).round() / 16.0).floor() * (weights * 2048.0).round()
-        levels = (((sums / 65536.0).floor().sum(3) + 2.0) / 4.0).floor()
-    return graph.convert(levels.transpose(0, 2, 3, 1).value, "uint8")
+        sums = ((pixels @ matrix) * weights).sum(3)
+        return (sums + 0.5).floor().at_least(0.0).at_most(255.0)
+    # VResizeLinear: weights of 11 bits, and bits dropped in three places, as here.
+    sums = (pixels @ (matrix * 2048.0).round() / 16.0).floor() * (weights * 2048.0).round()
+    return (((sums / 65536.0).floor().sum(3) + 2.0) / 4.0).floor()
 
 
 def _weigh_opencv(
