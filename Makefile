@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test quick lint bench clean
+.PHONY: help demo test quick lint bench cpp cpp-sanitized clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make quick   the tests without the slow ones"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   measure what results/ claims (about twenty minutes, an idle machine)"
+	@echo "make cpp     the C++ predictor, in cpp/build (cmake, g++, libjpeg's and zlib's headers)"
 	@echo "make clean   remove the environments and what was built"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -55,5 +56,14 @@ bench: .venv/.installed
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/loop_overhead.py
 
+# Nothing is fetched: OpenVINO is that of the environment, libjpeg and zlib are the system's.
+cpp: .venv/.installed
+	cmake -S cpp -B cpp/build -DRESIDUA_PYTHON=$(CURDIR)/$(BIN)/python
+	cmake --build cpp/build --parallel
+
+cpp-sanitized: .venv/.installed
+	cmake -S cpp -B cpp/build/sanitized -DRESIDUA_PYTHON=$(CURDIR)/$(BIN)/python -DRESIDUA_SANITIZE=ON
+	cmake --build cpp/build/sanitized --parallel
+
 clean:
-	rm -rf .venv .venv-wheel dist build demo .coverage .coverage.*
+	rm -rf .venv .venv-wheel dist build demo cpp/build .coverage .coverage.*

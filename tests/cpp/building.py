@@ -1,0 +1,44 @@
+"""The C++ programs built for the tests, and what keeps them from being built."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "cpp"
+_INSTALL = "apt-get install cmake g++ libjpeg-dev zlib1g-dev"
+_HEADERS = "#include <stdio.h>\n#include <jpeglib.h>\n#include <zlib.h>\n"
+
+
+def build(*, sanitized: bool = False) -> Path:
+    """Build all of cpp/ and return the folder of the programs; skip where it cannot be built.
+
+    The folder is that of ``make cpp``, so that only what has changed is compiled again.
+    """
+    _require_tools()
+    folder = SOURCES / "build" / ("sanitized" if sanitized else "")
+    options = [f"-DRESIDUA_PYTHON={sys.executable}", f"-DRESIDUA_SANITIZE={int(sanitized)}"]
+    _run("cmake", "-S", str(SOURCES), "-B", str(folder), *options)
+    printed = _run("cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1))
+    assert "warning:" not in printed, printed
+    return folder
+
+
+def _require_tools() -> None:
+    for tool in ("cmake", "g++"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed: {_INSTALL}")
+    command = ["g++", "-E", "-x", "c++", "-"]
+    done = subprocess.run(command, input=_HEADERS, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"the headers of libjpeg or zlib are not installed: {_INSTALL}")
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout + done.stderr
