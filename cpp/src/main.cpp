@@ -21,8 +21,8 @@ ClassifyOptions choose(const Options& options, const Bundle& bundle) {
     chosen.top_k = options.top_k.value_or(bundle.multi_label ? bundle.classes.size() : 5);
     chosen.threshold = options.threshold.value_or(bundle.multi_label ? 0.5 : 0.0);
     chosen.batch = options.batch.value_or(options.throughput ? 1 : 8);
-    chosen.decoders = options.threads > 0 ? options.threads
-                                          : std::max(1u, std::thread::hardware_concurrency());
+    chosen.decoders =
+        options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
     chosen.limits = options.limits;
     chosen.exact = options.exact;
     return chosen;

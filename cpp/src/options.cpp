@@ -73,7 +73,9 @@ Table make_table(Options& options) {
             {"--max-bytes", count("--max-bytes", options.limits.max_bytes)},
             {"--max-pixels", count("--max-pixels", options.limits.max_pixels)},
             {"--threshold",
-             [&](const std::string& text) { options.threshold = read_fraction("--threshold", text); }},
+             [&](const std::string& text) {
+                 options.threshold = read_fraction("--threshold", text);
+             }},
             {"--export", [&](const std::string& text) { options.export_name = text; }},
             {"--cache", [&](const std::string& text) { options.cache = text; }},
         },

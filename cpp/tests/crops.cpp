@@ -19,8 +19,7 @@ int main(int count, char** arguments) try {
         try {
             const residua::Limits limits;
             const std::string data = residua::read_file(item, limits);
-            const std::vector<uint8_t> crop =
-                residua::prepare(data, preprocess, limits, item.name);
+            const std::vector<uint8_t> crop = residua::prepare(data, preprocess, limits, item.name);
             output.write(reinterpret_cast<const char*>(crop.data()),
                          static_cast<std::streamsize>(crop.size()));
             std::puts("ok");

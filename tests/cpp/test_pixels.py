@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,7 +30,7 @@ SMALL = {
 
 
 def compare(program, preprocess, files, scratch):
-    """The largest difference of each file; no file may be usable here only, or for other reasons."""
+    """The largest difference of each file; usable in one of the two only is none at all."""
     answers = crops_there(program, preprocess, files, scratch)
     pairs = zip(files, answers, strict=True)
     steps = {file.name: differ(crop_here(preprocess, file), there) for file, there in pairs}
@@ -52,14 +53,15 @@ def test_photos(crops, shared_data, tmp_path, kind):
 
 
 def test_bicubic_of_opencv_differs_by_one_level_in_few_places(crops, shared_data, tmp_path):
-    # OpenCV asks Intel's library here, whose sums are floats; ours are doubles.
+    # On x86 OpenCV asks Intel's library, whose sums are floats; ours are doubles. Elsewhere it
+    # rounds the weights to 1/2048.
     preprocess = Preprocess(resampler="opencv", interpolation="bicubic", rounding="paddle")
     files = sorted((shared_data / "photos").glob("*.JPEG"))
     there = np.stack(crops_there(crops, preprocess, files, tmp_path))
     here = np.stack([crop_here(preprocess, file) for file in files])
     steps = np.abs(there.astype(int) - here)
     assert steps.max() <= 1
-    assert steps.mean() < 0.05
+    assert steps.mean() < (5e-5 if cv2.ipp.useIPP() else 0.05)
 
 
 def is_read(file):

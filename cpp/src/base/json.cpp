@@ -31,8 +31,8 @@ private:
     }
 
     void skip_space() {
-        while (position_ < text_.size() && std::string_view(" \t\r\n").find(text_[position_]) !=
-                                               std::string_view::npos)
+        while (position_ < text_.size() &&
+               std::string_view(" \t\r\n").find(text_[position_]) != std::string_view::npos)
             ++position_;
     }
 
@@ -166,8 +166,9 @@ private:
     unsigned read_hex() {
         unsigned code = 0;
         for (int digit = 0; digit < 4; ++digit) {
-            const size_t value = std::string_view("0123456789abcdef").find(
-                static_cast<char>(peek() | ('A' <= peek() && peek() <= 'F' ? 0x20 : 0)));
+            const size_t value =
+                std::string_view("0123456789abcdef")
+                    .find(static_cast<char>(peek() | ('A' <= peek() && peek() <= 'F' ? 0x20 : 0)));
             if (value == std::string_view::npos) fail("a hexadecimal digit is missing");
             code = code * 16 + static_cast<unsigned>(value);
             ++position_;

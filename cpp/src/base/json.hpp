@@ -17,6 +17,7 @@ public:
 
     Kind kind() const { return kind_; }
     bool is_null() const { return kind_ == Kind::null; }
+    const std::string& place() const { return place_; }
 
     // These throw std::runtime_error, which names the field, where the value is of another kind.
     const Json& at(const std::string& name) const;

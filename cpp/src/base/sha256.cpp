@@ -41,16 +41,14 @@ struct Constants {
 
 const Constants constants;
 
-uint32_t rotate(uint32_t word, int places) {
-    return word >> places | word << (32 - places);
-}
+uint32_t rotate(uint32_t word, int places) { return word >> places | word << (32 - places); }
 
 void absorb(std::array<uint32_t, 8>& state, const unsigned char* block) {
     std::array<uint32_t, 64> words{};
     for (size_t index = 0; index < 16; ++index) {
         const unsigned char* byte = block + 4 * index;
-        words[index] = uint32_t{byte[0]} << 24 | uint32_t{byte[1]} << 16 |
-                       uint32_t{byte[2]} << 8 | uint32_t{byte[3]};
+        words[index] = uint32_t{byte[0]} << 24 | uint32_t{byte[1]} << 16 | uint32_t{byte[2]} << 8 |
+                       uint32_t{byte[3]};
     }
     for (size_t index = 16; index < 64; ++index) {
         const uint32_t a = words[index - 15], b = words[index - 2];

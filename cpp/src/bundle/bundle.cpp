@@ -42,7 +42,8 @@ Json read_manifest(const std::string& folder) {
         const int version = manifest.at("schema_version").integer();
         if (version > schema_version)
             throw UserError(path + " has schema version " + std::to_string(version) +
-                                "; this program reads version " + std::to_string(schema_version) + ".",
+                                "; this program reads version " + std::to_string(schema_version) +
+                                ".",
                             "Build the program that came with the residua that wrote it.");
         if (version < schema_version)
             throw UserError(path + " has schema version " + std::to_string(version) +
@@ -61,12 +62,13 @@ template <typename Value>
 Value choose(const Json& word, std::initializer_list<std::pair<const char*, Value>> meanings) {
     for (const auto& [name, value] : meanings)
         if (word.text() == name) return value;
-    throw std::runtime_error("\"" + word.text() + "\" is no value that is known here");
+    throw std::runtime_error(word.place() + " is \"" + word.text() + "\", which is not known here");
 }
 
 int read_side(const Json& side) {
     const int pixels = side.integer();
-    if (pixels < 1 || pixels > 8192) throw std::runtime_error("a side is no number in 1…8192");
+    if (pixels < 1 || pixels > 8192)
+        throw std::runtime_error(side.place() + " is no side in 1…8192");
     return pixels;
 }
 
@@ -80,14 +82,14 @@ Preprocess convert_preprocess(const Json& record) {
         record.at("interpolation"),
         {{"bilinear", Interpolation::bilinear}, {"bicubic", Interpolation::bicubic}});
     result.rounding =
-        choose<Rounding>(record.at("rounding"), {{"torchvision", Rounding::torchvision},
-                                                 {"paddle", Rounding::paddle}});
-    result.aspect = choose<Aspect>(
-        record.at("aspect"),
-        {{"crop", Aspect::crop}, {"squash", Aspect::squash}, {"pad", Aspect::pad}});
-    result.colour = choose<Colour>(record.at("colour"), {{"RGB", Colour::rgb},
-                                                         {"grey", Colour::grey},
-                                                         {"RGBA", Colour::rgba}});
+        choose<Rounding>(record.at("rounding"),
+                         {{"torchvision", Rounding::torchvision}, {"paddle", Rounding::paddle}});
+    result.aspect =
+        choose<Aspect>(record.at("aspect"),
+                       {{"crop", Aspect::crop}, {"squash", Aspect::squash}, {"pad", Aspect::pad}});
+    result.colour =
+        choose<Colour>(record.at("colour"),
+                       {{"RGB", Colour::rgb}, {"grey", Colour::grey}, {"RGBA", Colour::rgba}});
     const std::vector<Json>& mean = record.at("mean").items();
     if (mean.size() != static_cast<size_t>(result.channels()))
         throw std::runtime_error("mean has a value too many or too few");
@@ -106,9 +108,10 @@ std::string list_names(const Json& exports) {
 void check_export(const Json& record, const std::string& name) {
     const std::string& format = record.at("format").text();
     if (format != "openvino" && format != "onnx")
-        throw UserError("The export " + name + " is of the format " + format +
-                            ", which OpenVINO does not open.",
-                        "Give --export openvino, or another export of the formats openvino or onnx.");
+        throw UserError(
+            "The export " + name + " is of the format " + format +
+                ", which OpenVINO does not open.",
+            "Give --export openvino, or another export of the formats openvino or onnx.");
     const Json* batch = record.find("batch");
     if (record.at("input").text() != "crop" || record.at("pixels").text() != "uint8" ||
         record.at("layout").text() != "NHWC" || (batch != nullptr && !batch->is_null()))
@@ -141,14 +144,15 @@ Bundle convert_manifest(const Json& manifest, const std::string& folder, const s
     const Json& exports = manifest.at("exports");
     const Json* record = exports.find(name);
     if (record == nullptr)
-        throw UserError(folder + " has no export " + name + "; it has: " + list_names(exports) + ".",
-                        "Make it: residua export " + folder + " --format openvino");
+        throw UserError(
+            folder + " has no export " + name + "; it has: " + list_names(exports) + ".",
+            "Make it: residua export " + folder + " --format openvino");
     check_export(*record, name);
     Bundle bundle;
     bundle.export_name = name;
     bundle.preprocess = convert_preprocess(manifest.at("preprocess"));
-    bundle.multi_label = choose<bool>(manifest.at("task"),
-                                      {{"single-label", false}, {"multi-label", true}});
+    bundle.multi_label =
+        choose<bool>(manifest.at("task"), {{"single-label", false}, {"multi-label", true}});
     for (const Json& class_name : manifest.at("classes").at("names").items())
         bundle.classes.push_back(class_name.text());
     const std::string& entry = record->at("entry").text();

@@ -9,7 +9,7 @@
 namespace residua {
 
 struct Bundle {
-    std::string model;   // the file that OpenVINO opens
+    std::string model;  // the file that OpenVINO opens
     std::string export_name;
     std::vector<std::string> classes;  // in the order of the outputs
     Preprocess preprocess;

@@ -23,8 +23,8 @@ Image remake(const Image& image, int channels, Write write) {
 }
 
 uint8_t luma(const uint8_t* rgb) {
-    return static_cast<uint8_t>(
-        (rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
+    return static_cast<uint8_t>((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >>
+                                16);
 }
 
 void write_rgb(uint8_t* target, uint8_t red, uint8_t green, uint8_t blue) {
@@ -47,7 +47,9 @@ void make_transparent(Image& image, const PngPicture& picture) {
     if (!picture.transparent) return;
     const auto& named = *picture.transparent;
     for (uint8_t* pixel = image.row(0); pixel != image.row(image.height()); pixel += 4) {
-        const auto matches = [&](size_t channel) { return pixel[channel] == (named[channel] & 0xFF); };
+        const auto matches = [&](size_t channel) {
+            return pixel[channel] == (named[channel] & 0xFF);
+        };
         if (matches(0) && matches(1) && matches(2)) pixel[3] = 0;
     }
 }
@@ -64,7 +66,8 @@ Image convert(Image image, Colour colour) {
     if (image.channels() == static_cast<int>(colour)) return image;
     const bool grey = image.channels() == 1;
     if (colour == Colour::grey)
-        return remake(image, 1, [](const uint8_t* source, uint8_t* target) { *target = luma(source); });
+        return remake(image, 1,
+                      [](const uint8_t* source, uint8_t* target) { *target = luma(source); });
     return remake(image, static_cast<int>(colour), [&](const uint8_t* source, uint8_t* target) {
         write_rgb(target, source[0], source[grey ? 0 : 1], source[grey ? 0 : 2]);
         if (colour == Colour::rgba) target[3] = 255;

@@ -16,8 +16,8 @@ struct Magic {
 };
 
 constexpr Magic others[] = {
-    {"GIF87a"sv, "GIF"},   {"GIF89a"sv, "GIF"},   {"II*\0"sv, "TIFF"},
-    {"MM\0*"sv, "TIFF"},   {"II+\0"sv, "TIFF"},   {"MM\0+"sv, "TIFF"},
+    {"GIF87a"sv, "GIF"}, {"GIF89a"sv, "GIF"}, {"II*\0"sv, "TIFF"},
+    {"MM\0*"sv, "TIFF"}, {"II+\0"sv, "TIFF"}, {"MM\0+"sv, "TIFF"},
 };
 
 // Where several begin alike, the longer comes first.
@@ -45,8 +45,13 @@ constexpr Magic foreign[] = {
     {"PK\x03\x04"sv, "ZIP"},
     {"\x1f\x8b"sv, "gzip"},
     {"\x1a\x45\xdf\xa3"sv, "Matroska or WebM video"},
-    {"P1"sv, "PNM"}, {"P2"sv, "PNM"}, {"P3"sv, "PNM"}, {"P4"sv, "PNM"},
-    {"P5"sv, "PNM"}, {"P6"sv, "PNM"}, {"P7"sv, "PNM"},
+    {"P1"sv, "PNM"},
+    {"P2"sv, "PNM"},
+    {"P3"sv, "PNM"},
+    {"P4"sv, "PNM"},
+    {"P5"sv, "PNM"},
+    {"P6"sv, "PNM"},
+    {"P7"sv, "PNM"},
     {"\x0a\x05\x01"sv, "PCX"},
 };
 

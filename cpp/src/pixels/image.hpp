@@ -16,7 +16,9 @@ public:
     // All zero. Throws std::bad_alloc. calloc takes large memory only as it is written to, so that
     // a file which declares much and holds little costs little.
     Image(int width, int height, int channels)
-        : width_(width), height_(height), channels_(channels),
+        : width_(width),
+          height_(height),
+          channels_(channels),
           pixels_(static_cast<uint8_t*>(std::calloc(bytes() ? bytes() : 1, 1))) {
         if (!pixels_) throw std::bad_alloc();
     }

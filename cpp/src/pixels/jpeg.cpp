@@ -88,8 +88,8 @@ Outcome run(Decoder& decoder, Image& image, int scale) {
         if (jpeg_read_scanlines(&info, rows, static_cast<JDIMENSION>(count)) == 0)
             return Outcome::truncated;
     }
-    // It may be cut off from here on: all rows are there. What follows must make sense all the same;
-    // that a second frame begins, libjpeg-turbo 2 sees later than 3, which Pillow has.
+    // It may be cut off from here on: all rows are there. What follows must make sense all the
+    // same; that a second frame begins, libjpeg-turbo 2 sees later than 3, which Pillow has.
     if (!jpeg_finish_decompress(&info) && starts_frame(info.unread_marker)) return Outcome::broken;
     return Outcome::done;
 }

@@ -12,8 +12,12 @@ namespace {
 constexpr uint32_t orientation_tag = 0x0112, short_type = 3, long_type = 4;
 
 int search_directory(std::string_view block, bool little) {
-    const auto read16 = [&](size_t at) { return little ? read_le16(block, at) : read_be16(block, at); };
-    const auto read32 = [&](size_t at) { return little ? read_le32(block, at) : read_be32(block, at); };
+    const auto read16 = [&](size_t at) {
+        return little ? read_le16(block, at) : read_be16(block, at);
+    };
+    const auto read32 = [&](size_t at) {
+        return little ? read_le32(block, at) : read_be32(block, at);
+    };
     const size_t start = read32(4);
     const uint32_t count = read16(start);
     for (uint32_t index = 0; index < count; ++index) {
@@ -45,8 +49,10 @@ Image turn_upright(Image image, int orientation) {
     const bool swapped = swaps_sides(orientation);
     Image upright(swapped ? height : width, swapped ? width : height, channels);
     // Which edges of the stored picture the upright one's x and y run along (EXIF 2.32, table 6).
-    const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    const bool from_right =
+        orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    const bool from_bottom =
+        orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     for (int y = 0; y < upright.height(); ++y) {
         uint8_t* target = upright.row(y);
         for (int x = 0; x < upright.width(); ++x, target += channels) {

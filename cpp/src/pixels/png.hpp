@@ -1,5 +1,5 @@
-// PNG decoded with zlib, by the rules of Pillow, which has a decoder of its own: libpng would refuse
-// other files, and give other pixels where a file is damaged.
+// PNG decoded with zlib, by the rules of Pillow, which has a decoder of its own: libpng would
+// refuse other files, and give other pixels where a file is damaged.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ enum class PngKind { grey, grey16, grey_alpha, rgb, rgba, palette };
 struct PngPicture {
     PngKind kind = PngKind::grey;
     Image pixels;
-    std::array<std::array<uint8_t, 4>, 256> palette{};  // RGB and alpha
-    size_t alphas = 0;  // how many entries the file gives an alpha
+    std::array<std::array<uint8_t, 4>, 256> palette{};   // RGB and alpha
+    size_t alphas = 0;                                   // how many entries the file gives an alpha
     std::optional<std::array<uint32_t, 3>> transparent;  // the colour that is, of grey and RGB
 };
 

@@ -93,7 +93,8 @@ void place(const uint8_t* data, const PngLayout& layout, const PngPass& pass, in
             *target = static_cast<uint8_t>(data[index * bits / 8] >> shift & mask);
         } else {
             const uint8_t* source = data + static_cast<ptrdiff_t>(index) * (bits / 8);
-            for (int channel = 0; channel < kept; ++channel) target[channel] = source[channel * step];
+            for (int channel = 0; channel < kept; ++channel)
+                target[channel] = source[channel * step];
         }
     }
 }

@@ -15,8 +15,8 @@ struct PngLayout {
     bool interlaced = false;
 
     int bits() const { return depth * samples; }
-    // Of 16-bit samples only the high byte is kept, but for grey, whose low byte may tell that a row
-    // is there.
+    // Of 16-bit samples only the high byte is kept, but for grey, whose low byte may tell that a
+    // row is there.
     bool high_bytes_only() const { return depth == 16 && samples > 1; }
     int channels() const { return depth == 16 && samples == 1 ? 2 : samples; }
     size_t row_bytes(int columns) const {

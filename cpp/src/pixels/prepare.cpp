@@ -62,8 +62,12 @@ void check_layout(const Picture& picture, const Layout& layout, const Limits& li
 Image resize(const Picture& picture, const Layout& layout, const Preprocess& preprocess) {
     const int crop = preprocess.crop_size;
     const int width = static_cast<int>(layout.width), height = static_cast<int>(layout.height);
-    const Target target{width, height, std::max(layout.left, 0), std::max(layout.top, 0),
-                        std::min(layout.left + crop, width), std::min(layout.top + crop, height)};
+    const Target target{width,
+                        height,
+                        std::max(layout.left, 0),
+                        std::max(layout.top, 0),
+                        std::min(layout.left + crop, width),
+                        std::min(layout.top + crop, height)};
     if (preprocess.resampler == Resampler::opencv)
         return resize_opencv(picture.image, target, preprocess.interpolation);
     return resize_pillow(picture.image, picture.box, target, preprocess.interpolation);
@@ -79,7 +83,8 @@ std::vector<uint8_t> place(const Image& part, const Layout& layout, const Prepro
     if (preprocess.aspect == Aspect::pad)
         for (size_t index = 0; index < pixels.size(); ++index) {
             const double mean = preprocess.mean[index % static_cast<size_t>(channels)];
-            pixels[index] = static_cast<uint8_t>(std::clamp(std::nearbyint(255 * mean), 0.0, 255.0));
+            pixels[index] =
+                static_cast<uint8_t>(std::clamp(std::nearbyint(255 * mean), 0.0, 255.0));
         }
     const auto left = static_cast<size_t>(std::max(-layout.left, 0) * channels);
     const auto top = static_cast<size_t>(std::max(-layout.top, 0));

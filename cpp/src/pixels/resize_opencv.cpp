@@ -43,7 +43,8 @@ std::vector<Pair> make_columns(int source, int length, int first, int last) {
     for (int x = first; x < last; ++x) {
         auto [index, part] = find_place(x, source, length);
         if (index < 0 || index >= source - 1) index = keep_within(index, source), part = 0;
-        pairs.push_back({index, keep_within(index + 1, source),
+        pairs.push_back({index,
+                         keep_within(index + 1, source),
                          {round_weight(1.0F - part), round_weight(part)}});
     }
     return pairs;
@@ -54,7 +55,8 @@ std::vector<Pair> make_rows(int source, int length, int first, int last) {
     std::vector<Pair> pairs;
     for (int y = first; y < last; ++y) {
         const auto [index, part] = find_place(y, source, length);
-        pairs.push_back({keep_within(index, source), keep_within(index + 1, source),
+        pairs.push_back({keep_within(index, source),
+                         keep_within(index + 1, source),
                          {round_weight(1.0F - part), round_weight(part)}});
     }
     return pairs;
@@ -162,7 +164,8 @@ Image resize_bicubic(const Image& image, const Target& target) {
             for (int channel = 0; channel < channels; ++channel, ++sum) {
                 *sum = 0;
                 for (int tap = 0; tap < 4; ++tap)
-                    *sum += image.row(row)[quad.source[tap] * channels + channel] * quad.weights[tap];
+                    *sum +=
+                        image.row(row)[quad.source[tap] * channels + channel] * quad.weights[tap];
             }
         return sums[place].data();
     };

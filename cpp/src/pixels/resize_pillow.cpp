@@ -33,7 +33,9 @@ struct Taps {
     std::vector<int32_t> weights;
     int size = 0;  // room for weights at each position
 
-    const int32_t* at(int index) const { return weights.data() + static_cast<ptrdiff_t>(index) * size; }
+    const int32_t* at(int index) const {
+        return weights.data() + static_cast<ptrdiff_t>(index) * size;
+    }
     int first_source() const { return *std::min_element(start.begin(), start.end()); }
     int end_source() const {
         int end = 0;
@@ -43,8 +45,8 @@ struct Taps {
     }
 };
 
-// The taps of output positions `first`…`last` - 1 of `length`, which the source from `low` to `high`
-// becomes. Pillow hands the box on in single precision.
+// The taps of output positions `first`…`last` - 1 of `length`, which the source from `low` to
+// `high` becomes. Pillow hands the box on in single precision.
 Taps make_taps(int source, float low, float high, int length, int first, int last,
                Interpolation interpolation) {
     const bool cubic = interpolation == Interpolation::bicubic;
@@ -62,14 +64,16 @@ Taps make_taps(int source, float low, float high, int length, int first, int las
         double sum = 0;
         for (int tap = 0; tap < count; ++tap) {
             const double distance = (tap + start - centre + 0.5) * shrink;
-            weights[static_cast<size_t>(tap)] = cubic ? weigh_bicubic(distance) : weigh_bilinear(distance);
+            weights[static_cast<size_t>(tap)] =
+                cubic ? weigh_bicubic(distance) : weigh_bilinear(distance);
             sum += weights[static_cast<size_t>(tap)];
         }
         int32_t* rounded = taps.weights.data() + static_cast<ptrdiff_t>(index - first) * taps.size;
         for (int tap = 0; tap < count; ++tap) {
             double weight = weights[static_cast<size_t>(tap)];
             if (sum != 0.0) weight /= sum;
-            rounded[tap] = static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << fraction_bits));
+            rounded[tap] =
+                static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << fraction_bits));
         }
         taps.start.push_back(start);
         taps.count.push_back(count);
@@ -125,8 +129,8 @@ Image resize_height(const Image& image, const Taps& taps, int left, int right, i
         const auto index = static_cast<size_t>(y);
         std::fill(sums.begin(), sums.end(), half);
         for (int tap = 0; tap < taps.count[index]; ++tap)
-            add_row(image.pixel(left, taps.start[index] - offset + tap), taps.at(y)[tap], sums.data(),
-                    sums.size());
+            add_row(image.pixel(left, taps.start[index] - offset + tap), taps.at(y)[tap],
+                    sums.data(), sums.size());
         settle_row(sums.data(), result.row(y), sums.size());
     }
     return result;
@@ -136,7 +140,8 @@ Image cut_window(const Image& image, const Target& target) {
     return cut(image, target.left, target.top, target.right, target.bottom);
 }
 
-Image resample(const Image& image, const Box& box, const Target& target, Interpolation interpolation) {
+Image resample(const Image& image, const Box& box, const Target& target,
+               Interpolation interpolation) {
     const float left = static_cast<float>(box.left), right = static_cast<float>(box.right);
     const float top = static_cast<float>(box.top), bottom = static_cast<float>(box.bottom);
     const bool wide = target.width != image.width() || left != 0 || right != target.width;
@@ -184,8 +189,8 @@ void divide_alpha(Image& image) {
 
 Image resize_pillow(const Image& image, const Box& box, const Target& target,
                     Interpolation interpolation) {
-    const bool whole = box.left == 0 && box.top == 0 && box.right == image.width() &&
-                       box.bottom == image.height();
+    const bool whole =
+        box.left == 0 && box.top == 0 && box.right == image.width() && box.bottom == image.height();
     if (whole && target.width == image.width() && target.height == image.height())
         return cut_window(image, target);
     if (image.channels() != 4) return resample(image, box, target, interpolation);

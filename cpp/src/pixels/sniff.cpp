@@ -18,7 +18,8 @@ constexpr std::string_view jpeg_start = "\xff\xd8\xff";
     if (data.empty()) throw no_image("is empty.");
     const std::string other = name_other_format(data);
     if (!other.empty())
-        throw no_image("is " + other + ", which residua-classify does not read: give a JPEG or PNG.");
+        throw no_image("is " + other +
+                       ", which residua-classify does not read: give a JPEG or PNG.");
     const std::string foreign = name_foreign_format(data);
     if (foreign == "ICO" || foreign == "CUR") {
         const auto [width, height] = read_icon_size(data);

@@ -15,7 +15,8 @@ void check_shapes(const ov::CompiledModel& model, const Bundle& bundle) {
     const ov::Output<const ov::Node> input = model.input(), output = model.output();
     const ov::PartialShape taken = input.get_partial_shape(), given = output.get_partial_shape();
     const auto side = static_cast<int64_t>(bundle.preprocess.crop_size);
-    const ov::PartialShape crops{-1, side, side, static_cast<int64_t>(bundle.preprocess.channels())};
+    const ov::PartialShape crops{-1, side, side,
+                                 static_cast<int64_t>(bundle.preprocess.channels())};
     const ov::PartialShape answers{-1, static_cast<int64_t>(bundle.classes.size())};
     if (input.get_element_type() != ov::element::u8 || !taken.compatible(crops) ||
         output.get_element_type() != ov::element::f32 || !given.compatible(answers))
@@ -63,8 +64,9 @@ Engine::Engine(const Bundle& bundle, const EngineOptions& options)
     } catch (const UserError&) {
         throw;
     } catch (const std::exception& error) {
-        throw UserError("OpenVINO cannot open " + bundle.model + ": " + first_line(error.what()),
-                        "Make the export again with the OpenVINO that this program was built with.");
+        throw UserError(
+            "OpenVINO cannot open " + bundle.model + ": " + first_line(error.what()),
+            "Make the export again with the OpenVINO that this program was built with.");
     }
 }
 

@@ -20,8 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-constexpr const char* suffixes[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp",
-                                    ".bmp", ".gif",  ".tif", ".tiff"};
+constexpr const char* suffixes[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png",
+                                    ".webp", ".bmp",  ".gif", ".tif",  ".tiff"};
 constexpr size_t sniffed = 64;  // bytes; every format shows itself in the first sixteen
 
 File open_file(const std::string& path) { return {std::fopen(path.c_str(), "rb"), std::fclose}; }
@@ -88,7 +88,8 @@ void walk(const std::string& folder, Found& found) {
     std::sort(folders.begin(), folders.end());
     for (const std::string& name : files) {
         const std::string path = join(folder, name);
-        if (has_picture_suffix(path) || begins_as_picture(path)) found.pictures.push_back({path, ""});
+        if (has_picture_suffix(path) || begins_as_picture(path))
+            found.pictures.push_back({path, ""});
     }
     for (const std::string& name : folders) walk(join(folder, name), found);
 }

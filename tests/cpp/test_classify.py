@@ -1,0 +1,317 @@
+"""residua-classify answers as ``residua predict`` does: the same classes, records and lines."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from cpp.running import classify, records
+from making import make_bundle, save_noise
+from residua.bundle.schema import Classes, Preprocess
+from residua.bundle.store import Bundle, amend_bundle, read_bundle, write_bundle
+from residua.export.run import export_bundle
+from residua.pixels.limits import Limits
+from residua.predict.classifier import Classifier
+from residua.predict.writers import write_lines
+from residua.zoo.weights.resolve import import_file
+
+pytestmark = pytest.mark.slow
+
+NARROW = {"widths": (16, 16, 32, 32)}
+ODD_NAMES = (
+    "plain",
+    "potter's wheel",
+    'a "quote"',
+    "both ' and \"",
+    "tab\t\\ back",
+    "é ü 狗",
+    "\x7f\x85",
+)
+
+
+def export(bundle: Bundle, *formats: str) -> Bundle:
+    outcomes = list(export_bundle(bundle, formats or ("openvino",)))
+    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
+    return read_bundle(bundle.path)
+
+
+def predict(bundle: Bundle, inputs, **options):
+    names = {"top_k", "threshold"} & set(options)
+    asked = {name: options.pop(name) for name in names}
+    return list(Classifier(bundle, engine="openvino", **options).predict(inputs, **asked))
+
+
+@pytest.fixture(scope="module", params=["pillow", "opencv"])
+def real(request, shared_data, tmp_path_factory):
+    """The published ResNet18 with each family's preprocessing, exported."""
+    rules = {"pillow": {}, "opencv": {"resampler": "opencv", "rounding": "paddle"}}[request.param]
+    weights = shared_data / "weights" / "imagenet-resnet18-test.safetensors"
+    path = tmp_path_factory.mktemp("real") / "ResNet18.bundle"
+    return export(import_file(weights, output=path, model="ResNet18", preprocess=rules))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A narrow network with odd class names, exported for both formats that OpenVINO reads."""
+    place = tmp_path_factory.mktemp("small")
+    made = make_bundle(place / "first.bundle", num_classes=len(ODD_NAMES), **NARROW)
+    manifest = made.manifest.model_copy(update={"classes": Classes(names=ODD_NAMES)})
+    bundle = write_bundle(place / "x.bundle", manifest, made.tensors())
+    return export(bundle, "openvino", "onnx")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pictures")
+    for index in range(23):
+        save_noise(place / f"{index:02}.{'jpg' if index % 3 else 'png'}", seed=index)
+    for index in (3, 11, 12, 22):
+        (place / f"{index:02}x.jpg").write_bytes(b"\xff\xd8\xff damaged")
+    return place
+
+
+def test_photos_get_the_answers_of_python(program, real, shared_data):
+    photos = shared_data / "photos"
+    found = records(classify(program, real.path, photos, "--json"))
+    expected = predict(real, str(photos))
+    assert len(found) == 60
+    for record, prediction in zip(found, expected, strict=True):
+        assert record["filename"] == prediction.filename
+        assert record["class_ids"] == prediction.class_ids
+        assert record["label_names"] == prediction.label_names
+        assert record["scores"] == pytest.approx(prediction.scores, abs=1e-3)
+
+
+@pytest.mark.parametrize("real", ["pillow"], indirect=True)
+def test_photos_get_the_golden_answers(program, real, shared_data):
+    golden = json.loads((shared_data / "weights" / "golden.json").read_text())["predictions"]
+    files = [shared_data / "photos" / entry["file"] for entry in golden]
+    found = records(classify(program, real.path, *files, "--json", "--top-k", 1000))
+    for record, entry in zip(found, golden, strict=True):
+        scores = dict(zip(record["class_ids"], record["scores"], strict=True))
+        expected = entry["top5_probabilities"]
+        assert [scores[index] for index in entry["top5_ids"]] == pytest.approx(expected, abs=1e-4)
+        assert record["class_ids"][0] == entry["top5_ids"][0]
+
+
+def test_bad_images_get_the_records_of_python(program, real, shared_data):
+    folder = shared_data / "bad-images"
+    done = classify(program, real.path, folder, "--json")
+    assert done.returncode == 3
+    found = records(done)
+    expected = [prediction.to_dict() for prediction in predict(real, str(folder))]
+    assert [one["filename"] for one in found] == [one["filename"] for one in expected]
+    count = sum("error" in one for one in found)
+    assert f"{count} of {len(found)} pictures could not be used" in done.stderr.decode()
+    compared = 0
+    for one, other in zip(found, expected, strict=True):
+        if "give a JPEG or PNG" in one.get("error", ""):
+            continue  # a format that this program does not read (test_pixels.py)
+        compared += 1
+        assert one.keys() == other.keys()
+        assert one.get("reason") == other.get("reason")
+        assert one.get("class_ids") == other.get("class_ids")
+    assert compared > 60
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_lines_are_those_of_python(program, small, pictures, form):
+    options = ["--json"] if form == "json" else []
+    done = classify(program, small.path, pictures, "--top-k", len(ODD_NAMES), *options)
+    lines = done.stdout.decode().split("\n")[:-1]  # a name holds a line feed of another kind
+    expected = list(write_lines(predict(small, str(pictures), top_k=len(ODD_NAMES)), form))
+    assert len(lines) == 27
+    for line, wanted in zip(lines, expected, strict=True):
+        # The last digit of a score is of a sum in another order, and may round to its neighbour.
+        strip = str.maketrans("", "", "0123456789") if "error" not in line else {}
+        assert line.translate(strip) == wanted.rstrip("\n").translate(strip)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--throughput"],
+        ["--throughput", "--batch", "4"],
+        ["--batch", "1"],
+        ["--batch=5", "--threads=1"],
+        ["--batch", "100"],
+        ["--threads", "5"],
+        ["--export", "onnx"],
+    ],
+)
+def test_results_do_not_depend_on_how_they_are_computed(program, small, pictures, options):
+    usual = records(classify(program, small.path, pictures, "--json"))
+    other = records(classify(program, small.path, pictures, "--json", *options))
+    assert len(usual) == 27
+    for one, two in zip(usual, other, strict=True):
+        assert one.keys() == two.keys()
+        assert one["filename"] == two["filename"]
+        assert one.get("class_ids") == two.get("class_ids")
+        assert one.get("scores", []) == pytest.approx(two.get("scores", []), abs=2e-5)
+
+
+def test_many_pictures_stay_in_order(program, small, pictures):
+    names = [str(pictures / "01.jpg"), str(pictures / "03x.jpg"), str(pictures / "06.png")] * 200
+    done = classify(
+        program, small.path, "-", "--json", "--throughput", stdin="\n".join(names).encode()
+    )
+    assert [record["filename"] for record in records(done)] == names
+
+
+def test_a_multi_label_bundle_answers_every_class_above_the_threshold(program, tmp_path, pictures):
+    made = make_bundle(tmp_path / "first.bundle", **NARROW)
+    manifest = made.manifest.model_copy(update={"task": "multi-label"})
+    bundle = export(write_bundle(tmp_path / "x.bundle", manifest, made.tensors()))
+    for options, asked in (([], {}), (["--threshold", "0.3"], {"threshold": 0.3})):
+        found = records(classify(program, bundle.path, pictures, "--json", *options))
+        expected = predict(bundle, str(pictures), **asked)
+        classes = [record.get("class_ids", []) for record in found]
+        assert classes == [prediction.class_ids for prediction in expected]
+        assert len({len(each) for each in classes}) > 1
+
+
+def test_grey_crops_and_other_sizes(program, tmp_path, pictures):
+    preprocess = Preprocess(
+        crop_size=61, short_side=61, colour="grey", mean=(0.4,), std=(0.3,), aspect="pad"
+    )
+    made = make_bundle(tmp_path / "x.bundle", preprocess=preprocess, input_channels=1, **NARROW)
+    bundle = export(made)
+    found = records(classify(program, bundle.path, pictures, "--json"))
+    for record, prediction in zip(found, predict(bundle, str(pictures)), strict=True):
+        assert record.get("scores", []) == pytest.approx(prediction.scores, abs=2e-5)
+
+
+def test_limits_are_those_that_were_given(program, small, pictures):
+    limits = {"max_bytes": 9000, "max_pixels": 6000}
+    options = [f"--max-bytes={limits['max_bytes']}", f"--max-pixels={limits['max_pixels']}"]
+    found = records(classify(program, small.path, pictures, "--json", *options))
+    expected = predict(small, str(pictures), limits=Limits(**limits))
+    assert [one.get("error") for one in found] == [one.error for one in expected]
+    assert {one.get("reason") for one in found} == {"too-large", "damaged"}
+
+
+def test_folders_are_walked_as_in_python(program, small, pictures, tmp_path, monkeypatch):
+    for name in ("b.jpg", "a/2.jpg", "a/1.png", "Z/x.jpg", ".hidden/x.jpg", "a/.x.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(pictures / "01.jpg", tmp_path / name)
+    shutil.copy(pictures / "00.png", tmp_path / "a" / "no suffix")
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "broken.jpg").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "empty").mkdir()
+    os.close(os.open(os.fsencode(tmp_path) + b"/\xff.jpg", os.O_CREAT))
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "./", "a//", f"{tmp_path}/", "empty", "nowhere.jpg"):
+        done = classify(program, small.path, place, "--json", cwd=tmp_path)
+        found = records(done)
+        expected = [json.loads(line) for line in write_lines(predict(small, place), "json")]
+        assert [one["filename"] for one in found] == [one["filename"] for one in expected]
+        assert [one.get("reason") for one in found] == [one.get("reason") for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "--help"),
+        (["x.bundle"], 2, "at least one picture"),
+        (["x.bundle", "a.jpg", "--top-k", "0"], 2, "whole number"),
+        (["x.bundle", "a.jpg", "--batch"], 2, "needs a value"),
+        (["x.bundle", "a.jpg", "--threshold", "2"], 2, "0...1"),
+        (["x.bundle", "a.jpg", "--fast"], 2, "--fast"),
+        (["x.bundle", "a.jpg", "--json=1"], 2, "--json"),
+        (["nowhere.bundle", "a.jpg"], 1, "no bundle.json"),
+        (["x.bundle", "a.jpg", "--export", "ncnn"], 1, "it has: onnx, openvino"),
+        (["x.bundle", "-"], 1, "no picture"),
+    ],
+)
+def test_mistakes_are_explained(program, small, arguments, code, message):
+    done = classify(program, *arguments, cwd=small.path.parent, stdin=b"")
+    assert done.returncode == code
+    assert message in done.stderr.decode()
+    assert done.stdout == b""
+
+
+def test_help(program):
+    done = classify(program, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"residua-classify BUNDLE IMAGES...")
+
+
+def spoil(bundle: Bundle, target, change) -> None:
+    """A copy of the bundle whose manifest ``change`` has altered."""
+    shutil.copytree(bundle.path, target)
+    manifest = json.loads((target / "bundle.json").read_text())
+    change(manifest)
+    (target / "bundle.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(schema_version=99), "schema version 99"),
+        (lambda m: m.update(schema_version=2), "residua export"),
+        (lambda m: m["preprocess"].update(resampler="best"), "preprocess.resampler"),
+        (lambda m: m["preprocess"].update(crop_size=0), "side"),
+        (lambda m: m["preprocess"].update(crop_size=32), "were expected"),
+        (lambda m: m["classes"]["names"].append("more"), "were expected"),
+        (lambda m: m.pop("preprocess"), "preprocess"),
+        (lambda m: m["exports"]["openvino"].update(layout="NCHW"), "uint8 crops"),
+        (lambda m: m["exports"]["openvino"].update(batch=1), "uint8 crops"),
+        (lambda m: m["exports"]["openvino"].update(format="ncnn"), "does not open"),
+        (lambda m: m["exports"]["openvino"].update(entry="../x.xml"), "does not list"),
+        (
+            lambda m: m["exports"]["openvino"]["files"].update({"../x": {}}),
+            "outside the bundle",
+        ),
+        (
+            lambda m: m["exports"]["openvino"]["files"].update({"gone": {}}),
+            "missing",
+        ),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(program, small, tmp_path, change, message):
+    spoil(small, tmp_path / "y.bundle", change)
+    done = classify(program, tmp_path / "y.bundle", "a.jpg")
+    assert done.returncode == 1
+    assert message in done.stderr.decode()
+
+
+def test_an_altered_file_is_refused(program, small, tmp_path):
+    shutil.copytree(small.path, tmp_path / "y.bundle")
+    weights = tmp_path / "y.bundle" / "exports" / "openvino" / "model.bin"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    done = classify(program, tmp_path / "y.bundle", "a.jpg")
+    assert done.returncode == 1
+    assert "model.bin has another content" in done.stderr.decode()
+
+
+def test_the_sanitizers_find_nothing(sanitized, small, pictures, shared_data, tmp_path):
+    program = sanitized / "residua-classify"
+    folder = shared_data / "bad-images"
+    for options in ([], ["--throughput", "--json"]):
+        done = classify(program, small.path, folder, pictures, *options)
+        assert done.returncode == 3, done.stderr.decode()[-3000:]
+    text = (small.path / "bundle.json").read_bytes()
+    (tmp_path / "y.bundle").mkdir()
+    for cut in range(0, len(text), max(1, len(text) // 40)):
+        (tmp_path / "y.bundle" / "bundle.json").write_bytes(text[:cut] + b"\\u12" + text[cut + 9 :])
+        done = classify(program, tmp_path / "y.bundle", "a.jpg")
+        assert done.returncode == 1
+        assert b"Sanitizer" not in done.stderr
+
+
+def test_a_cache_of_compiled_graphs_changes_nothing(program, small, pictures, tmp_path):
+    options = [small.path, pictures, "--json", "--cache", tmp_path / "cache"]
+    first = records(classify(program, *options))
+    assert any((tmp_path / "cache").iterdir())
+    assert records(classify(program, *options)) == first
+
+
+def test_recipes_and_metrics_do_not_matter(program, small, pictures, tmp_path):
+    shutil.copytree(small.path, tmp_path / "y.bundle")
+    amend_bundle(read_bundle(tmp_path / "y.bundle"), {"recipe": {"a": [1.5e-3, None, True, "\\"]}})
+    usual = records(classify(program, small.path, pictures, "--json"))
+    assert records(classify(program, tmp_path / "y.bundle", pictures, "--json")) == usual
