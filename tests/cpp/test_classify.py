@@ -6,34 +6,17 @@ import shutil
 
 import pytest
 
+from cpp.bundles import NARROW, ODD_NAMES, export
 from cpp.running import classify, records
-from making import make_bundle, save_noise
-from residua.bundle.schema import Classes, Preprocess
+from making import make_bundle
+from residua.bundle.schema import Preprocess
 from residua.bundle.store import Bundle, amend_bundle, read_bundle, write_bundle
-from residua.export.run import export_bundle
 from residua.pixels.limits import Limits
 from residua.predict.classifier import Classifier
 from residua.predict.writers import write_lines
 from residua.zoo.weights.resolve import import_file
 
 pytestmark = pytest.mark.slow
-
-NARROW = {"widths": (16, 16, 32, 32)}
-ODD_NAMES = (
-    "plain",
-    "potter's wheel",
-    'a "quote"',
-    "both ' and \"",
-    "tab\t\\ back",
-    "é ü 狗",
-    "\x7f\x85",
-)
-
-
-def export(bundle: Bundle, *formats: str) -> Bundle:
-    outcomes = list(export_bundle(bundle, formats or ("openvino",)))
-    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
-    return read_bundle(bundle.path)
 
 
 def predict(bundle: Bundle, inputs, **options):
@@ -49,26 +32,6 @@ def real(request, shared_data, tmp_path_factory):
     weights = shared_data / "weights" / "imagenet-resnet18-test.safetensors"
     path = tmp_path_factory.mktemp("real") / "ResNet18.bundle"
     return export(import_file(weights, output=path, model="ResNet18", preprocess=rules))
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A narrow network with odd class names, exported for both formats that OpenVINO reads."""
-    place = tmp_path_factory.mktemp("small")
-    made = make_bundle(place / "first.bundle", num_classes=len(ODD_NAMES), **NARROW)
-    manifest = made.manifest.model_copy(update={"classes": Classes(names=ODD_NAMES)})
-    bundle = write_bundle(place / "x.bundle", manifest, made.tensors())
-    return export(bundle, "openvino", "onnx")
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    place = tmp_path_factory.mktemp("pictures")
-    for index in range(23):
-        save_noise(place / f"{index:02}.{'jpg' if index % 3 else 'png'}", seed=index)
-    for index in (3, 11, 12, 22):
-        (place / f"{index:02}x.jpg").write_bytes(b"\xff\xd8\xff damaged")
-    return place
 
 
 def test_photos_get_the_answers_of_python(program, real, shared_data):
@@ -208,99 +171,6 @@ def test_folders_are_walked_as_in_python(program, small, pictures, tmp_path, mon
         expected = [json.loads(line) for line in write_lines(predict(small, place), "json")]
         assert [one["filename"] for one in found] == [one["filename"] for one in expected]
         assert [one.get("reason") for one in found] == [one.get("reason") for one in expected]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        ([], 2, "--help"),
-        (["x.bundle"], 2, "at least one picture"),
-        (["x.bundle", "a.jpg", "--top-k", "0"], 2, "whole number"),
-        (["x.bundle", "a.jpg", "--batch"], 2, "needs a value"),
-        (["x.bundle", "a.jpg", "--threshold", "2"], 2, "0...1"),
-        (["x.bundle", "a.jpg", "--fast"], 2, "--fast"),
-        (["x.bundle", "a.jpg", "--json=1"], 2, "--json"),
-        (["nowhere.bundle", "a.jpg"], 1, "no bundle.json"),
-        (["x.bundle", "a.jpg", "--export", "ncnn"], 1, "it has: onnx, openvino"),
-        (["x.bundle", "-"], 1, "no picture"),
-    ],
-)
-def test_mistakes_are_explained(program, small, arguments, code, message):
-    done = classify(program, *arguments, cwd=small.path.parent, stdin=b"")
-    assert done.returncode == code
-    assert message in done.stderr.decode()
-    assert done.stdout == b""
-
-
-def test_help(program):
-    done = classify(program, "--help")
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"residua-classify BUNDLE IMAGES...")
-
-
-def spoil(bundle: Bundle, target, change) -> None:
-    """A copy of the bundle whose manifest ``change`` has altered."""
-    shutil.copytree(bundle.path, target)
-    manifest = json.loads((target / "bundle.json").read_text())
-    change(manifest)
-    (target / "bundle.json").write_text(json.dumps(manifest))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda m: m.update(schema_version=99), "schema version 99"),
-        (lambda m: m.update(schema_version=2), "residua export"),
-        (lambda m: m["preprocess"].update(resampler="best"), "preprocess.resampler"),
-        (lambda m: m["preprocess"].update(crop_size=0), "side"),
-        (lambda m: m["preprocess"].update(crop_size=32), "were expected"),
-        (lambda m: m["classes"]["names"].append("more"), "were expected"),
-        (lambda m: m.pop("preprocess"), "preprocess"),
-        (lambda m: m["exports"]["openvino"].update(layout="NCHW"), "uint8 crops"),
-        (lambda m: m["exports"]["openvino"].update(batch=1), "uint8 crops"),
-        (lambda m: m["exports"]["openvino"].update(format="ncnn"), "does not open"),
-        (lambda m: m["exports"]["openvino"].update(entry="../x.xml"), "does not list"),
-        (
-            lambda m: m["exports"]["openvino"]["files"].update({"../x": {}}),
-            "outside the bundle",
-        ),
-        (
-            lambda m: m["exports"]["openvino"]["files"].update({"gone": {}}),
-            "missing",
-        ),
-    ],
-)
-def test_a_manifest_that_does_not_fit_is_refused(program, small, tmp_path, change, message):
-    spoil(small, tmp_path / "y.bundle", change)
-    done = classify(program, tmp_path / "y.bundle", "a.jpg")
-    assert done.returncode == 1
-    assert message in done.stderr.decode()
-
-
-def test_an_altered_file_is_refused(program, small, tmp_path):
-    shutil.copytree(small.path, tmp_path / "y.bundle")
-    weights = tmp_path / "y.bundle" / "exports" / "openvino" / "model.bin"
-    data = bytearray(weights.read_bytes())
-    data[len(data) // 2] ^= 1
-    weights.write_bytes(data)
-    done = classify(program, tmp_path / "y.bundle", "a.jpg")
-    assert done.returncode == 1
-    assert "model.bin has another content" in done.stderr.decode()
-
-
-def test_the_sanitizers_find_nothing(sanitized, small, pictures, shared_data, tmp_path):
-    program = sanitized / "residua-classify"
-    folder = shared_data / "bad-images"
-    for options in ([], ["--throughput", "--json"]):
-        done = classify(program, small.path, folder, pictures, *options)
-        assert done.returncode == 3, done.stderr.decode()[-3000:]
-    text = (small.path / "bundle.json").read_bytes()
-    (tmp_path / "y.bundle").mkdir()
-    for cut in range(0, len(text), max(1, len(text) // 40)):
-        (tmp_path / "y.bundle" / "bundle.json").write_bytes(text[:cut] + b"\\u12" + text[cut + 9 :])
-        done = classify(program, tmp_path / "y.bundle", "a.jpg")
-        assert done.returncode == 1
-        assert b"Sanitizer" not in done.stderr
 
 
 def test_a_cache_of_compiled_graphs_changes_nothing(program, small, pictures, tmp_path):
