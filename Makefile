@@ -58,11 +58,11 @@ bench: .venv/.installed
 
 # Nothing is fetched: OpenVINO is that of the environment, libjpeg and zlib are the system's.
 cpp: .venv/.installed
-	cmake -S cpp -B cpp/build -DRESIDUA_PYTHON=$(CURDIR)/$(BIN)/python
+	cmake -S cpp -B cpp/build -DRESIDUA_PYTHON=$(abspath $(BIN))/python
 	cmake --build cpp/build --parallel
 
 cpp-sanitized: .venv/.installed
-	cmake -S cpp -B cpp/build/sanitized -DRESIDUA_PYTHON=$(CURDIR)/$(BIN)/python -DRESIDUA_SANITIZE=ON
+	cmake -S cpp -B cpp/build/sanitized -DRESIDUA_PYTHON=$(abspath $(BIN))/python -DRESIDUA_SANITIZE=ON
 	cmake --build cpp/build/sanitized --parallel
 
 clean:
