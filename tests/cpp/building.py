@@ -14,15 +14,15 @@ _INSTALL = "apt-get install cmake g++ libjpeg-dev zlib1g-dev"
 _HEADERS = "#include <stdio.h>\n#include <jpeglib.h>\n#include <zlib.h>\n"
 
 
-def build(*, sanitized: bool = False) -> Path:
-    """Build all of cpp/ and return the folder of the programs; skip where it cannot be built.
+def build(what: str = "", *options: str, sources: Path = SOURCES) -> Path:
+    """Build ``sources`` and return the folder of the programs; skip where it cannot be built.
 
-    The folder is that of ``make cpp``, so that only what has changed is compiled again.
+    The folder is that of ``make cpp`` or ``what`` in it, so that only changes are compiled again.
     """
     _require_tools()
-    folder = SOURCES / "build" / ("sanitized" if sanitized else "")
-    options = [f"-DRESIDUA_PYTHON={sys.executable}", f"-DRESIDUA_SANITIZE={int(sanitized)}"]
-    _run("cmake", "-S", str(SOURCES), "-B", str(folder), *options)
+    folder = SOURCES / "build" / what
+    python = f"-DRESIDUA_PYTHON={sys.executable}"
+    _run("cmake", "-S", str(sources), "-B", str(folder), python, *options)
     printed = _run("cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1))
     assert "warning:" not in printed, printed
     return folder

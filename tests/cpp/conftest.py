@@ -16,7 +16,7 @@ def programs():
 
 @pytest.fixture(scope="session")
 def sanitized():
-    return build(sanitized=True)
+    return build("sanitized", "-DRESIDUA_SANITIZE=ON")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,34 @@
+"""The second example: a network compiled by AOTInductor, run from C++."""
+
+import subprocess
+
+import pytest
+import torch
+
+from cpp.building import SOURCES, build
+from making import make_bundle
+from residua.export.program import export_program
+from residua.predict.classifier import Classifier
+
+pytestmark = pytest.mark.slow
+
+
+# torch 2.13 warns of its own code while it compiles.
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_compiled_package_answers_as_the_network(tmp_path, pictures):
+    program = build("aoti", sources=SOURCES / "aoti") / "residua-aoti"
+    bundle = make_bundle(tmp_path / "x.bundle", widths=(16, 16, 32, 32))
+    package = torch._inductor.aoti_compile_and_package(
+        export_program(bundle), package_path=str(tmp_path / "model.pt2")
+    )
+    command = [program, bundle.path, package, pictures]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [line.split("\t") for line in done.stdout.splitlines()]
+    predictions = Classifier(bundle, engine="torch", device="cpu").predict(str(pictures), top_k=1)
+    expected = [prediction for prediction in predictions if prediction.ok]
+    assert [name for name, *_ in found] == [prediction.filename for prediction in expected]
+    assert [int(index) for _, index, _ in found] == [each.class_ids[0] for each in expected]
+    scores = [each.scores[0] for each in expected]
+    assert [float(score) for *_, score in found] == pytest.approx(scores, abs=2e-5)
+    assert done.stderr.count("damaged") == 4
