@@ -1,6 +1,5 @@
 #include "options.hpp"
 
-#include <cerrno>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -30,13 +29,12 @@ const char* const help =
 
 namespace {
 
-uint64_t read_count(const std::string& name, const std::string& text) {
-    errno = 0;
-    char* end = nullptr;
-    const unsigned long long value = std::strtoull(text.c_str(), &end, 10);
+uint64_t read_count(const std::string& name, const std::string& text, uint64_t most) {
     const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits || errno != 0 || value < 1 || value > 1'000'000'000'000)
-        throw UsageError(name + " is " + text + "; it must be a whole number from 1 on.");
+    const uint64_t value = digits && text.size() <= 15 ? std::stoull(text) : 0;
+    if (value < 1 || value > most)
+        throw UsageError(name + " is " + text + "; it must be a whole number in 1..." +
+                         std::to_string(most) + ".");
     return value;
 }
 
@@ -55,11 +53,12 @@ struct Table {
 };
 
 Table make_table(Options& options) {
-    const auto count = [](const char* name, auto& place) {
-        return [name, &place](const std::string& text) {
-            place = static_cast<size_t>(read_count(name, text));
+    const auto count = [](const char* name, auto& place, uint64_t most) {
+        return [name, &place, most](const std::string& text) {
+            place = static_cast<size_t>(read_count(name, text, most));
         };
     };
+    constexpr uint64_t any = 1'000'000'000;
     return {
         {
             {"--json", [&] { options.json = true; }},
@@ -67,11 +66,11 @@ Table make_table(Options& options) {
             {"--exact", [&] { options.exact = true; }},
         },
         {
-            {"--top-k", count("--top-k", options.top_k)},
-            {"--batch", count("--batch", options.batch)},
-            {"--threads", count("--threads", options.threads)},
-            {"--max-bytes", count("--max-bytes", options.limits.max_bytes)},
-            {"--max-pixels", count("--max-pixels", options.limits.max_pixels)},
+            {"--top-k", count("--top-k", options.top_k, any)},
+            {"--batch", count("--batch", options.batch, 1024)},
+            {"--threads", count("--threads", options.threads, 1024)},
+            {"--max-bytes", count("--max-bytes", options.limits.max_bytes, any)},
+            {"--max-pixels", count("--max-pixels", options.limits.max_pixels, any)},
             {"--threshold",
              [&](const std::string& text) {
                  options.threshold = read_fraction("--threshold", text);

@@ -89,7 +89,8 @@ void classify(const std::vector<Item>& items, const Bundle& bundle, Engine& engi
         return prepare(data, bundle.preprocess, options.limits, item.name, options.exact);
     };
     Line line(bundle, engine, options, give);
-    Decoders decoders(items, make_crop, options.decoders, options.batch * (engine.lanes() + 1));
+    const size_t window = std::max(options.batch * (engine.lanes() + 1), 2 * options.decoders);
+    Decoders decoders(items, make_crop, options.decoders, window);
     for (const Item& item : items) line.add(item, decoders.take());
     line.finish();
 }

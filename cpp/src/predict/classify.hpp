@@ -19,7 +19,7 @@ struct ClassifyOptions {
 };
 
 // Calls `give` with each item's prediction, in order. Memory does not grow with the number of
-// pictures: about `batch * (lanes + 2)` crops are held.
+// pictures: about `batch * (lanes + 2)` crops are held, and two more for each decoder.
 void classify(const std::vector<Item>& items, const Bundle& bundle, Engine& engine,
               const ClassifyOptions& options, const std::function<void(const Prediction&)>& give);
 
