@@ -7,5 +7,6 @@ fetch       the file of a catalogue entry: found, or fetched from the first mirr
 make        tensors and facts into a bundle
 resolve     ``open_bundle``: the one door for a bundle, a zoo name or a weight file
 files/      weight files of any maker, read into arrays
+program/    programs that Paddle exported, read as data
 names/      whose tensors they are, and what each is called in our networks
 """

@@ -20,7 +20,7 @@ from residua.bundle.store import is_bundle
 from residua.zoo.weights.catalogue import Entry
 
 # Counts changes in how bundles are made of weight files: older ones are then made again.
-EDITION = 1
+EDITION = 2
 # The origin under which a file is recorded that was not fetched but put into place.
 BY_HAND = "brought by hand"
 _YES = {"1", "true", "yes", "on"}

@@ -1,19 +1,17 @@
 """A weight file and the facts about it into a bundle.
 
-The importers (``read``, ``detect``, ``convert``) are imported when a file is really read, so that
-opening a bundle that exists already stays quick and free of torch.
+The importers (``content.py``) are imported when a file is really read, so that opening a bundle
+that exists already stays quick and free of torch.
 """
 
-import math
 import platform
-import re
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from residua.base.errors import SettingError, WeightsError
@@ -24,9 +22,8 @@ from residua.bundle.store import Bundle, write_bundle
 from residua.zoo.weights.catalogue import Entry
 
 if TYPE_CHECKING:
+    from residua.zoo.weights.content import Content, Head
     from residua.zoo.weights.names.convert import Converted
-
-Head = Literal["keep", "new"]
 
 # Grey pictures: the means of the three channels' figures.
 _GREY: dict[str, Any] = {"colour": "grey", "mean": (0.449,), "std": (0.226,)}
@@ -39,7 +36,7 @@ def make_bundle(
     row: Architecture | None,
     *,
     entry: Entry | None = None,
-    head: Head = "keep",
+    head: "Head" = "keep",
     classes: Classes | None = None,
     preprocess: Mapping[str, Any] | None = None,
     licence: str = "",
@@ -49,16 +46,18 @@ def make_bundle(
 ) -> Bundle:
     """Read the weight file ``source``, whose SHA-256 is ``digest``, and write it as a bundle.
 
-    ``row`` None lets the tensors say which network it is. ``entry`` brings the published pixels,
-    accuracy and licence; ``preprocess`` holds single settings that override what follows from the
-    entry or from the family of the names; ``origin`` is where the file came from. Raises what the
-    importers raise, and SettingError where classes or preprocessing do not fit the tensors.
+    ``source`` may be the folder of an inference archive. ``row`` None lets the tensors say which
+    network it is. ``entry`` brings the published pixels, accuracy and licence; ``preprocess`` holds
+    single settings that override what the archive tells, and what follows from the entry or from
+    the family of the names; ``origin`` is where the file came from. Raises what the importers
+    raise, and SettingError where classes or preprocessing do not fit the tensors.
     """
-    converted = convert_file(source, row, head=head, classes=classes)
+    from residua.zoo.weights.content import read_content
+
+    content = read_content(source, row, head=head, classes=classes)
+    converted = content.converted
     row = converted.row
-    if classes is None:
-        known = row.num_classes == len(imagenet_classes()) and head == "keep"
-        classes = imagenet_classes() if known else numbered_classes(row.num_classes)
+    classes = classes or _classes_of(content)
     if len(classes) != row.num_classes:
         raise SettingError(
             f"{source.name} has {row.num_classes} outputs, and there are {len(classes)} classes.",
@@ -67,7 +66,8 @@ def make_bundle(
     manifest = Manifest(
         architecture=row,
         classes=classes,
-        preprocess=_preprocess_of(converted, entry, preprocess or {}),
+        task="single-label" if content.single_label else "multi-label",
+        preprocess=_preprocess_of(converted, entry, content.preprocess | dict(preprocess or {})),
         metrics=_published(entry, converted, head),
         licence=licence or (entry.licence if entry else "unknown"),
         provenance=Provenance(
@@ -80,79 +80,20 @@ def make_bundle(
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("numpy", "safetensors")},
             },
-            notes=(f"tensors named as in {converted.naming}", *converted.notes),
+            notes=(*content.notes, *content.missing),
         ),
     )
     return write_bundle(target, manifest, converted.tensors, overwrite=overwrite)
 
 
-def convert_file(
-    source: Path, row: Architecture | None, *, head: Head = "keep", classes: Classes | None = None
-) -> "Converted":
-    """Return a weight file's tensors in our names, if asked with a new head for ``classes``."""
-    from residua.zoo.weights.files.read import read_tensors
-    from residua.zoo.weights.names.convert import convert
-    from residua.zoo.weights.names.detect import detect_row
-
-    tensors = read_tensors(source)
-    row = row or detect_row(tensors, source.name)
-    if head == "new":
-        if classes is None:
-            raise SettingError(
-                "A new classifier needs to know its classes.",
-                next_step="Give --classes FILE with one name a line, or --num-classes N.",
-            )
-        row = row.model_copy(update={"num_classes": len(classes)})
-    converted = convert(tensors, row, head=head)
-    if head == "new":
-        converted.tensors.update(_draw_head(converted.row))
-    return converted
-
-
-def _draw_head(row: Architecture) -> dict[str, np.ndarray]:
-    """Return a fresh classifier, as ``zoo.create`` draws it; the same one at every import."""
-    from residua.zoo.block import EXPANSION
-
-    features = row.widths[-1] * EXPANSION[row.block]
-    bound = 1 / math.sqrt(features)
-    draw = np.random.default_rng(0).uniform(-bound, bound, (row.num_classes, features))
-    return {
-        "head.weight": draw.astype(np.float32),
-        "head.bias": np.zeros(row.num_classes, np.float32),
-    }
-
-
-def read_classes(path: Path) -> Classes:
-    """Read class names from a text file, in the order of the outputs, one a line.
-
-    A line is a name; or an id, a tab and a name; or a synset (n01440764) and a name; or the number
-    of the output and a name, as in PaddleClas's label lists, which must count from 0.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(
-            f"The class names in {path} cannot be read ({error}).",
-            next_step="Give a text file in UTF-8 with one name a line.",
-        ) from error
-    lines = [line.strip() for line in lines if line.strip()]
-    if not lines:
-        raise SettingError(f"{path} names no classes.", next_step="Write one name a line.")
-    for pattern in (r"([^\t]+)\t\s*(\S.*)", r"(n\d{8})\s+(\S.*)"):
-        pairs = [re.fullmatch(pattern, line) for line in lines]
-        if all(pairs):
-            found = [(pair[1], pair[2]) for pair in pairs if pair]
-            if _counts_from_zero([first for first, _ in found]):
-                return Classes(names=tuple(name for _, name in found))
-            return Classes(ids=tuple(i for i, _ in found), names=tuple(n for _, n in found))
-    split = [line.split(maxsplit=1) for line in lines]
-    if all(len(parts) == 2 for parts in split) and _counts_from_zero([p[0] for p in split]):
-        return Classes(names=tuple(parts[1] for parts in split))
-    return Classes(names=tuple(lines))
-
-
-def _counts_from_zero(numbers: list[str]) -> bool:
-    return numbers == [str(index) for index in range(len(numbers))]
+def _classes_of(content: "Content") -> Classes:
+    """Return the classes that the file names, else ImageNet's for a thousand, else numbers."""
+    count = content.converted.row.num_classes
+    if content.classes is not None:
+        return content.classes
+    for missing in content.missing:
+        warnings.warn(f"{missing} Name the classes with --classes FILE.", stacklevel=3)
+    return imagenet_classes() if count == len(imagenet_classes()) else numbered_classes(count)
 
 
 def _preprocess_of(
@@ -187,7 +128,7 @@ def _preprocess_of(
     return preprocess
 
 
-def _published(entry: Entry | None, converted: "Converted", head: Head) -> tuple[Metrics, ...]:
+def _published(entry: Entry | None, converted: "Converted", head: "Head") -> tuple[Metrics, ...]:
     """Return the entry's accuracy, if it is the accuracy of these tensors."""
     if entry is None or head == "new":
         return ()

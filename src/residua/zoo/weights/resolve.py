@@ -19,16 +19,18 @@ from residua.bundle.store import Bundle, is_bundle, read_bundle
 from residua.zoo.table import ROWS
 from residua.zoo.weights.cache import bundle_path, check_published, find_bundle
 from residua.zoo.weights.catalogue import Entry, find_architecture, find_entry, is_known
+from residua.zoo.weights.files.inference import archive_in, digest_of, is_part
 
-_SUFFIXES = {".bundle", ".pdparams", ".pth", ".pt", ".th", ".bin", ".safetensors", ".tar", ".zip"}
+_SUFFIXES = {".bundle", ".pdparams", ".pth", ".pt", ".th", ".bin", ".safetensors", ".tar", ".zip",
+             ".pdmodel", ".pdiparams", ".json"}  # fmt: skip
 
 
 def open_bundle(name_or_path: str | Path, *, architecture: str | None = None) -> Bundle:
     """Return the bundle of a zoo name ("ResNet50_vd_ssld"), a bundle's folder or a weight file.
 
-    The first use of a zoo name fetches its weights; many processes may do so at once.
-    ``architecture`` names the network of a weight file where its tensors leave it open, and must
-    agree with what a name or a bundle says.
+    A folder may also be an inference archive of Paddle. The first use of a zoo name fetches its
+    weights; many processes may do so at once. ``architecture`` names the network of a weight file
+    where its tensors leave it open, and must agree with what a name or a bundle says.
 
     Raises UnknownNameError with the nearest names, WeightsError (DownloadError, ChecksumError,
     WeightsMismatchError, …) where the weights cannot be had or used, BundleError for a folder that
@@ -41,7 +43,7 @@ def open_bundle(name_or_path: str | Path, *, architecture: str | None = None) ->
             next_step="Give a name from: residua models, a bundle or a weight file.",
         )
     path = Path(text).expanduser()
-    if path.is_file():
+    if path.is_file() or (path.is_dir() and not is_bundle(path) and archive_in(path)):
         return _open_file(path, architecture)
     if is_bundle(path):
         bundle = read_bundle(path)
@@ -117,7 +119,12 @@ def _open_or_make(target: Path, make: Callable[[Path], Bundle]) -> Bundle:
 
 
 def _hash(path: Path) -> str:
+    """Return the SHA-256 of a file, or one over all files of an inference archive."""
     try:
+        if path.is_dir() or is_part(path):
+            archive = archive_in(path)
+            if archive is not None:
+                return digest_of(path if path.is_dir() else path.parent, archive)
         return sha256_of(path)
     except OSError as error:
         raise WeightsError(
@@ -158,7 +165,8 @@ def import_file(
     ``classes``, or for ``num_classes`` unnamed ones. ``preprocess`` holds fields of Preprocess that
     override the rest.
     """
-    from residua.zoo.weights.make import make_bundle, read_classes
+    from residua.zoo.weights.labels import read_classes
+    from residua.zoo.weights.make import make_bundle
 
     if head not in {"keep", "new"}:
         raise SettingError(f"--head {head} is neither keep nor new.")

@@ -1,7 +1,7 @@
 """Tar archives of weights, read member by member; nothing is ever unpacked to a place they name.
 
 NAME_pretrained.tar   Paddle 1.x: a folder with one file per variable
-NAME_infer.tar        an exported program: inference.pdmodel, inference.pdiparams
+NAME_infer.tar        an exported program: inference.pdmodel or .json, inference.pdiparams
 anything.tar          one .pdparams, .pth, .pt, .th, .bin or .safetensors
 """
 
@@ -13,8 +13,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.files.lodtensor import RecordError, persistent_names, read_records
+from residua.zoo.weights.files.inference import Inference, Member, find_archives, read_inference
+from residua.zoo.weights.files.lodtensor import read_records
 from residua.zoo.weights.names.static import is_static_name
+from residua.zoo.weights.program.protobuf import RecordError
 
 _MOST_MEMBERS = 20_000  # a ResNet200_vd of Paddle 1.x has 1027 files
 _WEIGHT_SUFFIXES = (".pdparams", ".safetensors", ".pth", ".pt", ".th", ".bin")
@@ -23,11 +25,11 @@ _CHUNK = 1 << 20
 ReadFile = Callable[[Path], dict[str, np.ndarray]]
 
 
-def read_archive(path: Path, read_file: ReadFile) -> dict[str, np.ndarray]:
-    """Return the tensors of a tar archive; ``read_file`` reads a weight file inside it.
+def read_archive(path: Path, read_file: ReadFile) -> dict[str, np.ndarray] | Inference:
+    """Return what a tar archive holds: tensors, or an exported program with its tensors.
 
-    Raises UnsafeFileError for an archive with links or with names that lead out of it, and
-    WeightsError for one that is damaged or holds no weights.
+    ``read_file`` reads a weight file inside it. Raises UnsafeFileError for an archive with links or
+    with names that lead out of it, and WeightsError for one that is damaged or holds no weights.
     """
     try:
         with tarfile.open(path, "r:") as archive:
@@ -65,16 +67,24 @@ def _list_members(archive: tarfile.TarFile, path: Path) -> dict[str, tarfile.Tar
 
 def _read_members(
     path: Path, members: dict[str, tarfile.TarInfo], read_file: ReadFile
-) -> dict[str, np.ndarray]:
-    programs = [name for name in members if name.endswith(".pdmodel")]
+) -> dict[str, np.ndarray] | Inference:
+    archives = find_archives(members)
+    alone = [name for name in members if name.endswith(".pdmodel")]
     weights = [name for name in members if name.endswith(_WEIGHT_SUFFIXES)]
     variables = {
         PurePosixPath(name).name: member
         for name, member in members.items()
         if is_static_name(PurePosixPath(name).name)
     }
-    if len(programs) == 1:
-        return _read_program(path, members, programs[0])
+    if len(archives) == 1:
+        files = {name: _member(path, member) for name, member in members.items()}
+        return read_inference(files, archives[0], str(path))
+    if not archives and len(alone) == 1:
+        raise WeightsError(
+            f"{path} holds the program {alone[0]}, but not its tensors "
+            f"{alone[0].removesuffix('.pdmodel')}.pdiparams.",
+            next_step="Give the training weights (NAME_pretrained.pdparams) instead.",
+        )
     if len(weights) == 1:
         return _read_weight_file(path, members[weights[0]], read_file)
     if variables:
@@ -87,26 +97,6 @@ def _read_members(
         f"file that residua reads ({', '.join(list(members)[:5])}).",
         next_step="Unpack it and give the weight file inside.",
     )
-
-
-def _read_program(
-    path: Path, members: dict[str, tarfile.TarInfo], program: str
-) -> dict[str, np.ndarray]:
-    """Read an exported program's tensors: the names are in the program, the values beside it."""
-    parameters = program.removesuffix(".pdmodel") + ".pdiparams"
-    if parameters not in members:
-        raise WeightsError(
-            f"{path} holds the program {program}, but not its tensors {parameters}.",
-            next_step="Give the training weights (NAME_pretrained.pdparams) instead.",
-        )
-    try:
-        names = persistent_names(_content(path, members[program]))
-        return read_records(_content(path, members[parameters]), names)
-    except RecordError as error:
-        raise WeightsError(
-            f"{path} holds an inference program that residua cannot read ({error}).",
-            next_step="Give the training weights (NAME_pretrained.pdparams) instead.",
-        ) from error
 
 
 def _read_weight_file(
@@ -126,6 +116,10 @@ def _read_weight_file(
         except WeightsError as error:
             problem = error.problem.replace(str(copy), f"{path}, in it {member.name},")
             raise type(error)(problem, next_step=error.next_step) from error
+
+
+def _member(path: Path, member: tarfile.TarInfo) -> Member:
+    return Member(member.size, lambda: _content(path, member))
 
 
 def _content(path: Path, member: tarfile.TarInfo) -> bytes:

@@ -1,11 +1,13 @@
 """Weight files of any maker, read into numpy arrays; nothing of a file is ever run.
 
 The content decides, not the name: safetensors, PyTorch's zip and its older pickle, Paddle's
-``.pdparams``, and tar archives of those (``archive.py``).
+``.pdparams``, tar archives of those (``archive.py``), and Paddle's inference archives as a tar or
+a folder (``inference.py``).
 """
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,13 @@ from residua.base.errors import WeightsError
 from residua.zoo.weights.files.archive import read_archive
 from residua.zoo.weights.files.checkpoint import LEGACY_MAGIC, read_checkpoint
 from residua.zoo.weights.files.containers import find_state_dict, strip_prefixes
+from residua.zoo.weights.files.inference import (
+    Inference,
+    archive_in,
+    is_part,
+    list_folder,
+    read_inference,
+)
 from residua.zoo.weights.files.unpickle import unpickle
 
 _HEAD = 512  # bytes; a tar header is one block of that size
@@ -33,11 +42,27 @@ _MISTAKEN: tuple[tuple[bytes, str, str], ...] = (
     (b"\xfd7zXZ", "compressed with xz", "Unpack it first: unxz FILE"),
     (b"\x89HDF", "an HDF5 file (Keras)", "Give a PyTorch or Paddle weight file."),
 )
-_READS = "safetensors, PyTorch (.pth, .pt, .th, .bin), Paddle (.pdparams) and tar archives of them"
+_READS = (
+    "safetensors, PyTorch (.pth, .pt, .th, .bin), Paddle (.pdparams), tar archives of them, and "
+    "Paddle's inference archives"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """A file's tensors by the names it gives them; ``inference`` if it is an exported program."""
+
+    tensors: dict[str, np.ndarray]
+    inference: Inference | None = None
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a weight file by the names it gives them.
+    """Return the tensors of ``read_weights``."""
+    return read_weights(path).tensors
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Read a weight file, or a folder that is an inference archive (or one file of it).
 
     Floats of any width become float32; integers keep their type. Containers (``state_dict``,
     ``model``, …) and prefixes that every name has (``module.``, …) are taken off; where an
@@ -47,17 +72,34 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     Raises WeightsError for a file that is missing, empty, damaged or of another kind, and
     UnsafeFileError for a pickle that holds more than arrays.
     """
-    tensors = strip_prefixes(_read_any(path))
+    found = _read_folder(path) if path.is_dir() or is_part(path) else _read_any(path)
+    if isinstance(found, Inference):
+        # Its values are as many as its bytes allow: each record was measured.
+        tensors = {name: _as_float32(array) for name, array in found.tensors.items()}
+        return WeightFile(tensors, replace(found, tensors=tensors))
+    tensors = strip_prefixes(found)
     # Views of one buffer cost nothing until they become float32, each on its own.
     if sum(array.size for array in tensors.values()) > max(path.stat().st_size, 1 << 20):
         raise WeightsError(
             f"{path} is damaged: its tensors are larger than the file.",
             next_step="Get the file again from where it was first published.",
         )
-    return {name: _as_float32(array) for name, array in tensors.items()}
+    return WeightFile({name: _as_float32(array) for name, array in tensors.items()})
 
 
-def _read_any(path: Path) -> dict[str, np.ndarray]:
+def _read_folder(path: Path) -> Inference:
+    """Read an inference archive that lies open in a folder."""
+    archive = archive_in(path)
+    if archive is None:
+        raise WeightsError(
+            f"{path} is a folder, and no inference archive of Paddle.",
+            next_step="Give a weight file, or a folder with inference.pdmodel or inference.json "
+            "and inference.pdiparams.",
+        )
+    return read_inference(list_folder(path if path.is_dir() else path.parent), archive, str(path))
+
+
+def _read_any(path: Path) -> dict[str, np.ndarray] | Inference:
     match _sniff(path):
         case "safetensors":
             return _read_safetensors(path)
@@ -68,7 +110,17 @@ def _read_any(path: Path) -> dict[str, np.ndarray]:
         case "pickle":
             return _read_pdparams(path)
         case "tar":
-            return read_archive(path, _read_any)
+            return read_archive(path, _read_plain)
+
+
+def _read_plain(path: Path) -> dict[str, np.ndarray]:
+    """Read the one weight file of an archive, which is no archive itself."""
+    found = _read_any(path)
+    if isinstance(found, Inference):
+        raise WeightsError(
+            f"{path} is an archive within an archive.", next_step="Unpack the outer one first."
+        )
+    return found
 
 
 def _sniff(path: Path) -> Kind:

@@ -13,7 +13,9 @@ from residua.base.errors import WeightsMismatchError
 from residua.bundle.schema import Architecture
 from residua.zoo.block import EXPANSION
 from residua.zoo.resnet import ResNet
+from residua.zoo.weights.names.program import computed_differences
 from residua.zoo.weights.names.recognise import Recognised, recognise
+from residua.zoo.weights.program.record import Program
 
 _PROJECTION = "stages.0.0.shortcut"
 _NORM_EPS = 1e-5
@@ -25,13 +27,15 @@ class Converted:
     """The tensors of ``row`` in our names, float32, and how they were come by.
 
     ``row`` has the number of classes and input channels of the file. ``notes`` are sentences for
-    the user: what was added or left out.
+    the user: what was added or left out. ``multi_label``: the file's program judges each class by
+    itself.
     """
 
     tensors: dict[str, np.ndarray]
     naming: str
     row: Architecture
     notes: tuple[str, ...]
+    multi_label: bool = False
 
 
 def convert(
@@ -39,17 +43,20 @@ def convert(
     row: Architecture,
     *,
     head: Literal["keep", "new"] = "keep",
+    program: Program | None = None,
 ) -> Converted:
     """Return the tensors of a weight file as those of ``row``.
 
-    ``num_classes`` and ``input_channels`` are taken from the file; everything else of the row must
-    agree with it. With ``head="new"`` the classifier is left out (the result has no ``head.*``) and
-    the row keeps its ``num_classes``.
+    ``program`` is the exported program that computes with them, if the file holds one: it then
+    decides what each is, and must compute what the row's network does. ``num_classes`` and
+    ``input_channels`` are taken from the file; everything else of the row must agree with it. With
+    ``head="new"`` the classifier is left out (the result has no ``head.*``) and the row keeps its
+    ``num_classes``.
 
     Raises WeightsMismatchError with a line for each tensor that is missing, unexpected or of
     another shape, and WeightsError for names of no known kind.
     """
-    found = recognise(tensors)
+    found = recognise(tensors, program)
     row = fit_row(row, found, head=head)
     notes: list[str] = []
     arrays = dict(found.tensors)
@@ -76,6 +83,7 @@ def convert(
         naming=found.named.scheme,
         row=row,
         notes=tuple(notes),
+        multi_label=found.named.multi_label,
     )
 
 
@@ -166,6 +174,7 @@ def _differences(
         if name in arrays and arrays[name].shape != shape
     ]
     lines += _shortcut_difference(row, found)
+    lines += computed_differences(found.named, row)
     if not lines:
         lines = [f"values      {source.get(name, name)}  {problem}"
                  for name, array in arrays.items() if (problem := _bad_values(array))]  # fmt: skip

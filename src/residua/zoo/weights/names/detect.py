@@ -10,8 +10,10 @@ from residua.base.errors import WeightsError, WeightsMismatchError
 from residua.bundle.schema import Architecture
 from residua.zoo.table import ROWS
 from residua.zoo.weights.names.convert import convert, expected_shapes, fit_row, lacks_projection
+from residua.zoo.weights.names.program import computed_differences
 from residua.zoo.weights.names.recognise import Recognised, recognise
 from residua.zoo.weights.names.torchvision import is_cifar_scheme
+from residua.zoo.weights.program.record import Program
 
 # Networks whose tensors are those of a row in name and shape, and that only the file's name tells.
 _FOREIGN = (
@@ -25,19 +27,23 @@ _FOREIGN = (
 _SAY_WHICH = "Say which it is with --architecture NAME."
 
 
-def detect_row(tensors: Mapping[str, np.ndarray], filename: str = "") -> Architecture:
+def detect_row(
+    tensors: Mapping[str, np.ndarray], filename: str = "", program: Program | None = None
+) -> Architecture:
     """Return the row that the tensors belong to, with their number of classes and channels.
 
-    Where two rows have the same shapes (vc and vd) the naming decides, else ``filename``. Raises
-    WeightsMismatchError with the differences to the nearest row where none fits, and WeightsError
-    where several fit or the file name tells of a network outside the table.
+    Where two rows have the same shapes (vc and vd) the naming decides, else ``filename``; an
+    exported ``program`` decides alone, whatever its file is called. Raises WeightsMismatchError
+    with the differences to the nearest row where none fits, and WeightsError where several fit or
+    the file name tells of a network outside the table.
     """
+    filename = filename if program is None else ""
     refuse_foreign(filename)
-    found = recognise(tensors)
+    found = recognise(tensors, program)
     rows = _rows_of_like_depth(found)
     fitting = [row for row in rows if _fits(row, found)]
     if not fitting:
-        raise _nothing_fits(tensors, rows, found)
+        raise _nothing_fits(tensors, rows, found, program)
     by_name = [row for row in fitting if _variant_in(filename) in {"", _variant(row)}]
     if len(by_name) == 1:
         return fit_row(by_name[0], found)
@@ -97,7 +103,11 @@ def _fits(row: Architecture, found: Recognised) -> bool:
         optional += ("stages.0.0.shortcut.",)
     expected = {name: shape for name, shape in expected.items() if not name.startswith(optional)}
     average = found.named.average
-    return expected == found.shapes and average in {None, row.shortcut == "average"}
+    return (
+        expected == found.shapes
+        and average in {None, row.shortcut == "average"}
+        and not computed_differences(found.named, row)
+    )
 
 
 def _depths(found: Recognised) -> tuple[int, ...]:
@@ -138,7 +148,10 @@ def _distance(row: Architecture, found: Recognised) -> tuple[int, bool, int]:
 
 
 def _nothing_fits(
-    tensors: Mapping[str, np.ndarray], rows: list[Architecture], found: Recognised
+    tensors: Mapping[str, np.ndarray],
+    rows: list[Architecture],
+    found: Recognised,
+    program: Program | None,
 ) -> WeightsError:
     """The error that shows how the nearest row differs."""
     what = f"{_block(found)} blocks, {' + '.join(map(str, _depths(found)))} of them"
@@ -149,7 +162,7 @@ def _nothing_fits(
         )
     nearest = min(rows, key=lambda row: _distance(row, found))
     try:
-        convert(tensors, nearest)
+        convert(tensors, nearest, program=program)
     except WeightsMismatchError as error:
         return WeightsMismatchError(
             f"No network of the table has these tensors ({what}). The nearest is {nearest.name}:",

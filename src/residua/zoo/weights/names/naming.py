@@ -1,12 +1,15 @@
 """The names of our tensors, and what a naming scheme says of a file's names.
 
 Each maker's scheme is one file (``torchvision.py``, ``paddle.py``, ``static.py``,
-``generated.py``) with one function that maps names to ours; ``recognise.py`` picks the scheme.
+``generated.py``, ``program.py``) with one function that maps names to ours; ``recognise.py`` picks
+the scheme.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from residua.zoo.weights.program.network import Convolution
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -28,7 +31,9 @@ class Named:
     ``transposed`` says that matrices are [inputs, outputs], as Paddle keeps them. ``average`` says
     whether the names tell of an average pool in the shortcuts (vd): True, False, or None where
     they are silent. ``may_lack_projection``: in this scheme a first block without projection is
-    one whose shortcut is the identity, not an incomplete file.
+    one whose shortcut is the identity, not an incomplete file. ``convolutions`` are those of an
+    exported program, by our names without ``.weight``; names alone say nothing of them.
+    ``multi_label``: the program ends in a sigmoid for each class.
     """
 
     scheme: str
@@ -36,6 +41,8 @@ class Named:
     transposed: bool = False
     average: bool | None = None
     may_lack_projection: bool = False
+    convolutions: Mapping[str, Convolution] | None = None
+    multi_label: bool = False
 
 
 def is_ours(name: str) -> bool:

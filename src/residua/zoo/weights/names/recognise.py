@@ -9,8 +9,10 @@ from residua.base.errors import WeightsError, WeightsMismatchError
 from residua.zoo.weights.names.generated import name_generated
 from residua.zoo.weights.names.naming import Named, Shapes, name_own
 from residua.zoo.weights.names.paddle import name_paddle
+from residua.zoo.weights.names.program import name_program
 from residua.zoo.weights.names.static import name_static
 from residua.zoo.weights.names.torchvision import foreign_topology, name_torch
+from residua.zoo.weights.program.record import Program, ProgramError
 
 _SCHEMES: tuple[Callable[[Shapes], Named], ...] = (
     name_own,
@@ -42,12 +44,17 @@ class Recognised:
         return {name: array.shape for name, array in self.tensors.items()}
 
 
-def recognise(tensors: Mapping[str, np.ndarray]) -> Recognised:
-    """Name the tensors by the scheme that explains the most of them.
+def recognise(tensors: Mapping[str, np.ndarray], program: Program | None = None) -> Recognised:
+    """Name the tensors by the program that computes with them, else by their names.
 
-    Raises WeightsError where no scheme knows the names, and WeightsMismatchError where the names
-    belong to a network that is not in the table although shapes may agree.
+    Of the schemes of names, the one that explains the most of them is taken.
+
+    Raises WeightsError where no scheme knows the names or the program computes something else, and
+    WeightsMismatchError where the names belong to a network that is not in the table although
+    shapes may agree.
     """
+    if program is not None:
+        return _arranged(tensors, _follow(program))
     kept = {name: array for name, array in tensors.items() if not name.endswith(_COUNTERS)}
     if foreign := foreign_topology(list(kept)):
         reason, names = foreign
@@ -65,6 +72,21 @@ def recognise(tensors: Mapping[str, np.ndarray]) -> Recognised:
             next_step="It knows those of PaddleClas, torchvision, timm, the CIFAR ResNets and its "
             "own.",
         )
+    return _arranged(kept, named)
+
+
+def _follow(program: Program) -> Named:
+    try:
+        return name_program(program)
+    except ProgramError as error:
+        raise WeightsError(
+            f"The exported program is none that residua follows: {error}.",
+            next_step="Give the archive of a network that `residua models` lists, as PaddleClas's "
+            "export wrote it, or its training weights (NAME_pretrained.pdparams).",
+        ) from error
+
+
+def _arranged(kept: Mapping[str, np.ndarray], named: Named) -> Recognised:
     return Recognised(
         named=named,
         tensors={new: _in_our_layout(kept[old], new, named) for old, new in named.ours.items()},

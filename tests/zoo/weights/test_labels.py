@@ -3,7 +3,7 @@
 import pytest
 
 from residua.base.errors import SettingError
-from residua.zoo.weights.make import read_classes
+from residua.zoo.weights.labels import read_classes
 
 
 @pytest.mark.parametrize(

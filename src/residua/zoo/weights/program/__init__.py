@@ -1,0 +1,1 @@
+"""Programs that Paddle exported, read as data: operations and the parameters they use."""
