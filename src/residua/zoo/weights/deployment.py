@@ -53,6 +53,9 @@ def read_deployment(
     A label list is never looked for elsewhere, wherever the file says that it lies. Raises
     SettingError, naming the file, for steps that ``residua`` does not do the same way.
     """
+    if "<<" in text:
+        # PyYAML writes merged keys out, and a few lines of them can fill the memory.
+        raise _refused(name, "it merges settings (<<), as PaddleClas's files do not")
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -78,16 +81,18 @@ def _read_steps(content: Mapping[str, Any], name: str) -> tuple[dict[str, Any], 
     for step in steps:
         if not isinstance(step, Mapping) or len(step) != 1:
             raise _refused(
-                name, f"a step of PreProcess is {step!r:.80}, not one name with settings"
+                name, f"a step of PreProcess is {_spell(step)}, not one name with settings"
             )
         ((kind, settings),) = step.items()
         if kind in found:
-            raise _refused(name, f"PreProcess has two steps {kind}")
+            raise _refused(name, f"PreProcess has two steps {_spell(kind)}")
         found[kind] = dict(settings or {})
     unknown = found.keys() - {"DecodeImage", "ResizeImage", "CropImage", "NormalizeImage",
                               "ToCHWImage"}  # fmt: skip
     if unknown:
-        raise _refused(name, f"PreProcess has the step {min(unknown)}, which residua does not do")
+        raise _refused(
+            name, f"PreProcess has the step {_spell(min(unknown))}, which residua does not do"
+        )
     decode = found.get("DecodeImage", {})
     if not decode.get("to_rgb", True):
         raise _refused(name, "PreProcess decodes to BGR, and residua to RGB")
@@ -99,8 +104,8 @@ def _read_geometry(found: Mapping[str, dict[str, Any]], name: str) -> dict[str, 
     resize, crop = found.get("ResizeImage"), found.get("CropImage")
     if resize is None:
         raise _refused(name, "PreProcess does not resize, so the size of a picture is open")
-    backend = str(resize.get("backend") or "cv2").lower()
-    interpolation = str(resize.get("interpolation") or "bilinear").lower()
+    backend = _spell(resize.get("backend") or "cv2").lower()
+    interpolation = _spell(resize.get("interpolation") or "bilinear").lower()
     if backend not in _BACKENDS or interpolation not in {"bilinear", "bicubic"}:
         raise _refused(name, f"ResizeImage is {interpolation} by {backend}")
     fields = {
@@ -124,9 +129,9 @@ def _side(given: Any, step: str, name: str) -> int:
     """Return a side in pixels: a number, or two equal ones."""
     sides = given if isinstance(given, list) else [given]
     if not sides or any(type(side) is not int or side <= 0 for side in sides):
-        raise _refused(name, f"{step} has the size {given!r:.40}")
+        raise _refused(name, f"{step} has the size {_spell(given)}")
     if len(set(sides)) > 1:
-        raise _refused(name, f"{step} makes {given} pixels, and residua's crops are square")
+        raise _refused(name, f"{step} makes {_spell(given)} pixels, and residua's crops are square")
     return int(sides[0])
 
 
@@ -147,7 +152,7 @@ def _read_normalisation(settings: dict[str, Any] | None, name: str) -> dict[str,
 
 def _number(given: Any, name: str) -> float:
     """Return a number, or a fraction that is written as text: PaddleClas's "1.0/255.0"."""
-    text = str(given).strip()
+    text = _spell(given).strip()
     parts = text.split("/")
     try:
         values = [float(part) for part in parts]
@@ -155,7 +160,7 @@ def _number(given: Any, name: str) -> float:
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if len(parts) > 2 or not math.isfinite(number):
-        raise _refused(name, f"NormalizeImage has {text[:40]!r} where a number should be")
+        raise _refused(name, f"NormalizeImage has {text} where a number should be")
     return number
 
 
@@ -168,9 +173,9 @@ def _read_labels(
     parts = [post, *(part for part in post.values() if isinstance(part, Mapping))]
     for part in parts:
         if labels := part.get("label_list"):
-            return _named(Classes(names=tuple(str(label) for label in labels))), ()
+            return _named(Classes(names=tuple(_label(label) for label in labels))), ()
         if "label_0" in part and "label_1" in part:  # ThreshOutput: two classes
-            return Classes(names=(str(part["label_0"]), str(part["label_1"]))), ()
+            return Classes(names=(_label(part["label_0"]), _label(part["label_1"]))), ()
     paths = [part.get("class_id_map_file") for part in parts]
     path = next((path for path in paths if isinstance(path, str) and path not in {"", "None"}), "")
     if not path:
@@ -180,6 +185,21 @@ def _read_labels(
     if beside is None and file != _IMAGENET_LIST:
         return None, (f"{name} names the label list {file}, which is not beside it.",)
     return imagenet_classes() if beside is None else _named(parse_classes(beside, file)), ()
+
+
+def _label(given: Any) -> str:
+    if not isinstance(given, str | int | float):
+        raise TypeError("a label is no text")
+    return str(given)
+
+
+def _spell(given: Any) -> str:
+    """Return a value for a sentence. What aliases nest in each other is never written out."""
+    if isinstance(given, list) and len(given) <= 4:
+        return f"[{', '.join(_spell(part) for part in given if not isinstance(part, list))}]"
+    if given is None or isinstance(given, str | int | float):
+        return str(given)[:40]
+    return f"a {type(given).__name__}"
 
 
 def _named(classes: Classes) -> Classes:

@@ -19,7 +19,7 @@ from residua.bundle.store import Bundle, is_bundle, read_bundle
 from residua.zoo.table import ROWS
 from residua.zoo.weights.cache import bundle_path, check_published, find_bundle
 from residua.zoo.weights.catalogue import Entry, find_architecture, find_entry, is_known
-from residua.zoo.weights.files.inference import archive_in, digest_of, is_part
+from residua.zoo.weights.files.inference import archive_in, digest_of, is_part, require_archive
 
 _SUFFIXES = {".bundle", ".pdparams", ".pth", ".pt", ".th", ".bin", ".safetensors", ".tar", ".zip",
              ".pdmodel", ".pdiparams", ".json"}  # fmt: skip
@@ -122,9 +122,8 @@ def _hash(path: Path) -> str:
     """Return the SHA-256 of a file, or one over all files of an inference archive."""
     try:
         if path.is_dir() or is_part(path):
-            archive = archive_in(path)
-            if archive is not None:
-                return digest_of(path if path.is_dir() else path.parent, archive)
+            archive = require_archive(path)
+            return digest_of(path if path.is_dir() else path.parent, archive)
         return sha256_of(path)
     except OSError as error:
         raise WeightsError(

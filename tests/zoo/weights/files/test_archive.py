@@ -10,7 +10,6 @@ from residua.base.errors import UnsafeFileError, WeightsError
 from residua.zoo.table import find_row
 from residua.zoo.weights.files.read import read_tensors
 from residua.zoo.weights.names.convert import convert
-from residua.zoo.weights.names.detect import detect_row
 from zoo.weights.files import written
 from zoo.weights.names import published
 
@@ -48,49 +47,6 @@ def test_a_static_archive_is_a_file_a_variable(tmp_path, name):
     tensors = read_tensors(tar(tmp_path, files, f"{name}_pretrained.tar"))
     found = convert(tensors, row)
     assert all(np.array_equal(found.tensors[key], array) for key, array in ours.items())
-
-
-@pytest.mark.parametrize("name", ["ResNet18", "ResNet50", "ResNet50_vd"])
-@pytest.mark.parametrize("namer", [published.generated, published.static])
-def test_an_inference_program_has_its_names_in_the_program(tmp_path, name, namer):
-    row = find_row(name)
-    draw = np.random.default_rng(0)
-    small = published.shrink(row)
-    ours = published.random_tensors(small)
-    theirs = published.rename(small, ours, namer)
-    names = list(theirs)
-    draw.shuffle(names)
-    files = {
-        f"{name}_infer/inference.pdiparams.info": b"\x80\x04}.",
-        f"{name}_infer/inference.pdmodel": written.program(names),
-        f"{name}_infer/inference.pdiparams": b"".join(
-            written.lod_record(theirs[key]) for key in sorted(names)
-        ),
-    }
-    path = tar(tmp_path, files, f"{name}_infer.tar")
-    tensors = read_tensors(path)
-    assert tensors.keys() == theirs.keys()
-    found = convert(tensors, small)
-    assert all(np.array_equal(found.tensors[key], array) for key, array in ours.items())
-    whole = published.rename(row, published.empty_tensors(row), namer)
-    assert detect_row(whole, path.name) == row
-
-
-def test_a_program_without_its_tensors_says_what_to_do(tmp_path):
-    path = tar(tmp_path, {"x/inference.pdmodel": written.program(["a"])})
-    with pytest.raises(WeightsError, match=r"not its tensors.*inference\.pdiparams") as caught:
-        read_tensors(path)
-    assert "pdparams" in caught.value.next_step
-
-
-@pytest.mark.parametrize("parameters", [b"", b"\0" * 100, b"leftover"])
-def test_a_program_that_does_not_fit_its_tensors_is_refused(tmp_path, parameters):
-    record = written.lod_record(np.zeros((2, 2), np.float32))
-    if parameters == b"leftover":
-        parameters = record + b"\0"
-    path = tar(tmp_path, {"i.pdmodel": written.program(["a"]), "i.pdiparams": parameters})
-    with pytest.raises(WeightsError, match="inference program that residua cannot read"):
-        read_tensors(path)
 
 
 def test_one_weight_file_inside(tmp_path):

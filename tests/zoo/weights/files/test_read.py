@@ -14,6 +14,7 @@ from safetensors.torch import save, save_file
 from residua.base.errors import UnsafeFileError, WeightsError
 from residua.zoo.weights.files.read import read_tensors
 from zoo.weights.files import written
+from zoo.weights.program import exported
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ class TestMistakes:
     def test_missing_files_and_folders(self, tmp_path):
         with pytest.raises(WeightsError, match="No such file"):
             read_tensors(tmp_path / "absent.pth")
-        with pytest.raises(WeightsError, match="cannot be read"):
+        with pytest.raises(WeightsError, match="is a folder, and no inference archive"):
             read_tensors(tmp_path)
 
     def test_zips_of_others(self, tmp_path, state):
@@ -293,7 +294,10 @@ def test_damage_gives_our_error_or_tensors_never_another_exception(tmp_path, sta
         "pdparams": lambda: written.pdparams({k: v.numpy() for k, v in state.items()}),
         "static": lambda: written.tar_bytes({"n/conv1_weights": record}),
         "program": lambda: written.tar_bytes(
-            {"i.pdmodel": written.program(["a", "b"]), "i.pdiparams": record * 2}
+            {
+                "i.pdmodel": exported.pdmodel([], dict.fromkeys("ab", (4, 3, 3, 3))),
+                "i.pdiparams": record * 2,
+            }
         ),
     }[kind]()
     draw = np.random.default_rng(7)

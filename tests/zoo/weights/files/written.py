@@ -22,19 +22,6 @@ def lod_record(array):
     return head + description + np.ascontiguousarray(array, "<f4").tobytes()
 
 
-def program(names):
-    """A ProgramDesc (framework.proto) with one block: parameters, a feed and a temporary."""
-    block = field(1, 0, 0) + field(2, 0, 0)
-    for name in names:
-        tensor_type = field(1, 0, 7) + field(3, 2, field(1, 2, field(1, 0, 5)))
-        block += field(3, 2, field(1, 2, name.encode()) + field(2, 2, tensor_type) + field(3, 0, 1))
-    feed = field(1, 2, b"feed") + field(2, 2, field(1, 0, 9)) + field(3, 0, 1)
-    temporary = field(1, 2, b"relu_0.tmp_0") + field(2, 2, field(1, 0, 7)) + field(3, 0, 0)
-    return field(1, 2, block + field(3, 2, feed) + field(3, 2, temporary)) + field(
-        4, 2, b"\x08\x00"
-    )
-
-
 def varint(number):
     out = bytearray()
     while number > 127:

@@ -21,10 +21,10 @@ from residua.zoo.weights.files.checkpoint import LEGACY_MAGIC, read_checkpoint
 from residua.zoo.weights.files.containers import find_state_dict, strip_prefixes
 from residua.zoo.weights.files.inference import (
     Inference,
-    archive_in,
     is_part,
     list_folder,
     read_inference,
+    require_archive,
 )
 from residua.zoo.weights.files.unpickle import unpickle
 
@@ -89,14 +89,14 @@ def read_weights(path: Path) -> WeightFile:
 
 def _read_folder(path: Path) -> Inference:
     """Read an inference archive that lies open in a folder."""
-    archive = archive_in(path)
-    if archive is None:
+    archive = require_archive(path)
+    folder = path if path.is_dir() else path.parent
+    try:
+        return read_inference(list_folder(folder), archive, str(path))
+    except OSError as error:
         raise WeightsError(
-            f"{path} is a folder, and no inference archive of Paddle.",
-            next_step="Give a weight file, or a folder with inference.pdmodel or inference.json "
-            "and inference.pdiparams.",
-        )
-    return read_inference(list_folder(path if path.is_dir() else path.parent), archive, str(path))
+            f"{path} cannot be read ({error}).", next_step="Give files that you may read."
+        ) from error
 
 
 def _read_any(path: Path) -> dict[str, np.ndarray] | Inference:

@@ -81,7 +81,8 @@ def _follow(program: Program) -> Named:
     except ProgramError as error:
         raise WeightsError(
             f"The exported program is none that residua follows: {error}.",
-            next_step="Give the archive of a network that `residua models` lists, as PaddleClas's "
+            next_step=error.next_step
+            or "Give the archive of a network that `residua models` lists, as PaddleClas's "
             "export wrote it, or its training weights (NAME_pretrained.pdparams).",
         ) from error
 

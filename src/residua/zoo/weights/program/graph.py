@@ -99,6 +99,8 @@ def _copies(operation: Operation) -> bool:
 def _refuse_rewritten(operation: Operation) -> None:
     name = operation.source.rpartition(".")[2]
     if any(part in name for part in _QUANTISED):
-        raise ProgramError(f"it is quantised: {name}. {_QUANTISE_HERE}")
+        raise ProgramError(f"it is quantised ({name})", next_step=_QUANTISE_HERE)
     if operation.kind == "fc" or any(part in name for part in _FUSED):
-        raise ProgramError(f"its layers are fused by an inference library: {name}. {_UNFUSED}")
+        raise ProgramError(
+            f"its layers are fused by an inference library ({name})", next_step=_UNFUSED
+        )

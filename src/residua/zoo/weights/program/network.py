@@ -170,7 +170,11 @@ def _read_block(graph: Graph, value: str) -> tuple[Block, str]:
             projection, pooled, entry = found
             units, splits, attention = _read_branch(graph, branch, entry)
             return Block(units, splits, attention, projection, pooled), entry
-    raise ProgramError(f"its {add.source} into {add.outputs[0]} joins two branches, no shortcut")
+    made = " and ".join(graph.maker(side).source for side in sides)
+    raise ProgramError(
+        f"its {add.source} into {add.outputs[0]} joins what {made} make, and neither of them is a "
+        "shortcut from the block before"
+    )
 
 
 def _read_shortcut(graph: Graph, value: str) -> tuple[Unit | None, bool, str] | None:

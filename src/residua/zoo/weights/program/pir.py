@@ -107,7 +107,10 @@ class _Reader:
 
     def _inputs(self, op: dict[str, Any]) -> list[str]:
         """Names of the inputs; a value must have been made before it is used."""
-        return [self.names[line["%"]] for line in op.get("I", []) if line["%"] != 0]
+        numbers = [line["%"] for line in op.get("I", []) if line["%"] != 0]
+        if unmade := [number for number in numbers if number not in self.names]:
+            raise ProgramError(f"nothing makes its value {unmade[0]!r:.40}")
+        return [self.names[number] for number in numbers]
 
     def _outputs(self, op: dict[str, Any]) -> tuple[str, ...]:
         """New names for the outputs; 0 stands for one that is left out."""

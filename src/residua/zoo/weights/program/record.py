@@ -12,7 +12,15 @@ from residua.zoo.weights.program.protobuf import RecordError
 
 
 class ProgramError(RecordError):
-    """A program that residua does not follow; the message names the operation."""
+    """A program that residua does not follow; the message names the operation.
+
+    ``next_step`` is advice for the user where there is better one than for any such program.
+    """
+
+    def __init__(self, problem: str, *, next_step: str = "") -> None:
+        """Keep the advice apart from the sentence."""
+        super().__init__(problem)
+        self.next_step = next_step
 
 
 @dataclass(frozen=True, slots=True)

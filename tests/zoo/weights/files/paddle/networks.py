@@ -1,16 +1,22 @@
 """PaddleClas's residual networks in ``paddle.nn``, after reference/paddleclas.md, section 1.
 
 For a Python that has paddlepaddle; residua is not imported. A network is told by a dictionary with
-the fields of our rows (``block``, ``depths``, ``widths``, ``stem``, ``shortcut``, …). What matters
-for an exported program is kept as PaddleClas has it: layers are constructed in its order,
-``legendary`` networks have the names that Paddle makes up and others names of their own,
-``BatchNorm`` brings its ReLU along in the latter, and each convolution holds an unused pool.
+the fields of our rows (``block``, ``depths``, ``widths``, ``stem``, ``shortcut``, …), those left
+out as in ``DEFAULTS``. What matters for an exported program is kept as PaddleClas has it: layers
+are constructed in its order, ``legendary`` networks have the names that Paddle makes up and others
+names of their own, ``BatchNorm`` brings its ReLU along in the latter, and each convolution holds an
+unused pool.
 """
 
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
+from paddle.nn import functional
 
+DEFAULTS = {
+    "stem": "7x7", "stem_widths": [4], "shortcut": "projection", "first_projection": True,
+    "groups": 1, "base_width": 64, "scale": 1, "se_reduction": 0, "input_channels": 3,
+    "num_classes": 7,
+}  # fmt: skip
 EXPANSION = {"basic": 1, "bottleneck": 4, "res2net": 4}
 
 
@@ -45,7 +51,7 @@ class ConvBN(nn.Layer):
 
     def forward(self, x):
         x = self.bn(self.conv(self.pool(x) if self.average else x))
-        return F.relu(x) if self.act else x
+        return functional.relu(x) if self.act else x
 
 
 class Attention(nn.Layer):
@@ -63,7 +69,7 @@ class Attention(nn.Layer):
 
     def forward(self, x):
         y = paddle.squeeze(self.pool(x), axis=[2, 3])
-        y = F.sigmoid(self.excitation(F.relu(self.squeeze(y))))
+        y = functional.sigmoid(self.excitation(functional.relu(self.squeeze(y))))
         return x * paddle.unsqueeze(y, axis=[2, 3])
 
 
@@ -120,7 +126,9 @@ class Block(nn.Layer):
         y = self.branch(x)
         y = self.attention(y) if self.attention is not None else y
         short = x if self.short is None else self.short(x)
-        return F.relu(paddle.add(x=short, y=y) if self.turned else paddle.add(x=y, y=short))
+        return functional.relu(
+            paddle.add(x=short, y=y) if self.turned else paddle.add(x=y, y=short)
+        )
 
 
 class ResNet(nn.Layer):
@@ -128,6 +136,7 @@ class ResNet(nn.Layer):
 
     def __init__(self, row, ending="softmax"):
         super().__init__()
+        row = DEFAULTS | row
         self.row, self.ending = row, ending
         deep, widths = row["stem"] == "deep", row["stem_widths"]
         stem, inputs = [], row["input_channels"]
@@ -139,7 +148,7 @@ class ResNet(nn.Layer):
         self.stem = nn.Sequential(*stem)
         self.max_pool = nn.MaxPool2D(kernel_size=3, stride=2, padding=1)
         blocks = []
-        for stage, (depth, width) in enumerate(zip(row["depths"], row["widths"])):
+        for stage, (depth, width) in enumerate(zip(row["depths"], row["widths"], strict=True)):
             for index in range(depth):
                 first = stage == 0 and index == 0
                 project = index == 0 and (row["first_projection"] or stage > 0)
@@ -160,8 +169,8 @@ class ResNet(nn.Layer):
         x = self.flatten(x) if legendary else paddle.reshape(x, shape=[-1, self.features])
         x = self.fc(x)
         if self.ending == "softmax":
-            return F.softmax(x, axis=-1)
-        return F.sigmoid(x) if self.ending == "sigmoid" else x
+            return functional.softmax(x, axis=-1)
+        return functional.sigmoid(x) if self.ending == "sigmoid" else x
 
 
 def randomise(network, seed):
@@ -176,10 +185,32 @@ def randomise(network, seed):
         elif name.endswith("_variance"):
             value = draw.uniform(0.5, 2, shape)
         elif ".bn." in name and name.endswith("weight"):
-            value = draw.uniform(0.4, 0.8, shape)
+            value = draw.uniform(0.5, 1.2, shape)
         elif name.endswith("bias"):
-            value = draw.normal(0, 0.1, shape)
+            value = draw.normal(0.1, 0.3, shape)
         else:
             fan = shape[0] if len(shape) == 2 else shape[1] * shape[2] * shape[3]
             value = draw.normal(0, (2 / fan) ** 0.5, shape)
         tensor.set_value(value.astype("float32"))
+
+
+def settle(network, pictures, seed):
+    """Give the normalisations statistics near those of ``pictures``.
+
+    Without, the answers of a deep random network hardly depend on what it sees.
+    """
+    import numpy as np
+
+    norms = [layer for layer in network.sublayers() if isinstance(layer, nn.BatchNorm)]
+    for norm in norms:
+        norm._momentum = 0.0
+    network.train()
+    with paddle.no_grad():
+        network(paddle.to_tensor(pictures))
+    draw = np.random.default_rng(seed)
+    for norm in norms:
+        norm._momentum = 0.9
+        for tensor, spread in ((norm._mean, 0.1), (norm._variance, 0.2)):
+            noise = np.exp(draw.normal(0, spread, tensor.shape)).astype("float32")
+            tensor.set_value(tensor.numpy() * noise)
+    network.eval()
