@@ -89,7 +89,7 @@ def _copies(operation: Operation) -> bool:
     if operation.kind == "scale":
         factor = operation.attributes.get("scale", 1.0)
         factor = factor[0] if isinstance(factor, list) and factor else factor
-        return factor == 1.0 and operation.attributes.get("bias", 0.0) == 0.0
+        return bool(factor == 1.0 and operation.attributes.get("bias", 0.0) == 0.0)
     if operation.kind == "dropout":
         mode = operation.attributes.get("dropout_implementation", "")
         return mode == "upscale_in_train" or operation.attributes.get("mode") == "upscale_in_train"
