@@ -163,7 +163,8 @@ def _open_target(model: str, output: Path | None, *, overwrite: bool) -> "Bundle
     bundle = open_bundle(model)
     if output is None and is_bundle(Path(model).expanduser()):
         return bundle
-    target = output or Path(f"{Path(model).stem if Path(model).is_file() else model}.bundle")
+    source = Path(model)
+    target = output or Path(f"{source.stem if source.is_file() else source.name}.bundle")
     if output is None and is_bundle(target):
         return open_bundle(target)  # the copy of an earlier call
     return write_bundle(target, bundle.manifest, bundle.tensors(), overwrite=overwrite)

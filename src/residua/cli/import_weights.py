@@ -1,4 +1,4 @@
-"""``residua weights import``: a bundle of any weight file."""
+"""``residua weights import``: a bundle of any weight file or inference archive."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 File = Annotated[
-    Path, typer.Argument(help="The file: .safetensors, .pth, .pdparams, or a .tar of them.")
+    Path,
+    typer.Argument(
+        help="The file: .safetensors, .pth, .pdparams, or a .tar of them; or Paddle's inference "
+        "archive, as .tar or folder."
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")]
 Model = Annotated[
@@ -53,7 +57,8 @@ def import_weights(
     The file may come from Paddle, torchvision, timm or residua. Its tensors must be those of the
     network, every one; where they are not, a table shows the differences. Nothing in a file is ever
     run. The preprocessing is that of the published weights named by --model, else that of the
-    file's family (256 to 224 pixels; Paddle's by OpenCV, the others' by Pillow); the options change
+    file's family (256 to 224 pixels; Paddle's by OpenCV, the others' by Pillow); what lies in an
+    inference archive beside the program (inference.yml) counts for more, and the options change
     single settings of it.
 
     For example:
@@ -61,6 +66,8 @@ def import_weights(
       residua weights import resnet50-11ad3fa6.pth -m ResNet50.tv2 -o r.bundle
 
       residua weights import best.pdparams --classes flowers.txt -o f.bundle
+
+      residua weights import ResNet50_vd_infer.tar -o r.bundle
 
       residua weights import r18.pth --head new --classes pets.txt -o p.bundle
     """

@@ -167,7 +167,7 @@ def _attribute(name, value):
         return body + proto(2, 0, 1) + varint(4 << 3 | 5) + struct.pack("<f", value)
     if isinstance(value, str):
         return body + proto(2, 0, 2) + proto(5, 2, value.encode())
-    return body + proto(2, 0, 3) + b"".join(proto(6, 0, item) for item in value)
+    return body + proto(2, 0, 3) + b"".join(proto(6, 0, item % (1 << 64)) for item in value)
 
 
 # What Paddle 3 calls the operators, and in which order it lists their inputs.

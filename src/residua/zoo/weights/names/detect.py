@@ -82,6 +82,8 @@ def _rows_of_like_depth(found: Recognised) -> list[Architecture]:
     small = stem[2:] == (3, 3) and "stem.1.conv.weight" not in found.tensors
     if not small or any(row.stem == "3x3" for row in rows):
         return rows
+    if found.named.convolutions is not None:  # a program that pools behind it
+        return []
     if found.named.scheme != "residua" and not is_cifar_scheme(list(found.sources.values())):
         raise WeightsError(
             "The stem of these weights is a single 3x3 convolution, as networks for small images "

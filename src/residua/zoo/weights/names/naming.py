@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from residua.zoo.weights.program.network import Convolution
+from residua.zoo.weights.program.layers import Convolution
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -11,13 +11,16 @@ import torch
 from residua.bundle.schema import Architecture
 from residua.zoo.resnet import ResNet
 from residua.zoo.weights.names.naming import Named
-from residua.zoo.weights.program.network import Block, Convolution, Unit, read_network
+from residua.zoo.weights.program.layers import Convolution, Unit
+from residua.zoo.weights.program.network import Block, read_network
 from residua.zoo.weights.program.record import Program, ProgramError
 
 
 def name_program(program: Program) -> Named:
     """Map a program's parameters to our names; raises ProgramError where it is no such network."""
     network = read_network(program)
+    if not network.blocks:
+        raise ProgramError("it has no residual blocks")
     units: dict[str, Unit] = {f"stem.{index}": unit for index, unit in enumerate(network.stem)}
     ours = {name: f"head.{role}" for role, name in network.head.items()}
     pooled: set[bool] = set()

@@ -1,7 +1,7 @@
 """A program followed backwards, from a value to the operation that makes it.
 
-Two kinds of operation are looked through: those that give back what they get, and those that only
-change a shape between [N, C, 1, 1] and [N, C], which the fixed sizes of a matrix leave no freedom.
+Operations that give back what they get are looked through, and before a matrix product those that
+only change a shape: between [N, C, 1, 1] and [N, C] the fixed sizes of the matrix leave no freedom.
 """
 
 from typing import Any
@@ -15,6 +15,8 @@ _QUANTISE_HERE = (
     "Give the float archive that it was made from; quantise its bundle here: residua export "
     "--precision int8."
 )
+_FLOATS = {"float16", "bfloat16", "float32", "float64", 4, 5, 6, 22}  # the latter: VarType.Type
+_LAYOUT = {"conv2d": "data_format", "pool2d": "data_format", "batch_norm": "data_layout"}
 _UNFUSED = "Give the archive as PaddleClas's export wrote it, before it was optimised."
 
 
@@ -29,6 +31,10 @@ class Graph:
             _refuse_rewritten(operation)
             for output in operation.outputs:
                 self.makers[output] = operation
+        layouts = {_layout(op) for op in program.operations if op.kind in _LAYOUT}
+        if len(layouts) > 1:
+            raise ProgramError(f"it computes in the layouts {' and '.join(sorted(layouts))}")
+        self.channels_last = layouts == {"NHWC"}
 
     def behind(self, value: str, *, reshapes: bool = False) -> str:
         """Return the value that ``value`` is a copy of, with ``reshapes`` also in another shape."""
@@ -84,16 +90,46 @@ def require(operation: Operation, **wanted: Any) -> None:
             raise ProgramError(f"its {operation.source} has {name} = {given}")
 
 
+def integers(operation: Operation, name: str, default: list[int]) -> list[int]:
+    """Return an attribute that is a list of integers, or the default where it is missing."""
+    given = operation.attributes.get(name)
+    if given is None:
+        return default
+    if not isinstance(given, list) or not all(type(number) is int for number in given):
+        raise ProgramError(f"its {operation.source} has {name} of another type")
+    return given
+
+
+def number(operation: Operation, name: str, default: float) -> float:
+    """Return an attribute that is a number, or the default where it is missing."""
+    given = operation.attributes.get(name)
+    if given is None:
+        return default
+    if type(given) not in {int, float}:
+        raise ProgramError(f"its {operation.source} has {name} of another type")
+    return float(given)
+
+
+def _layout(operation: Operation) -> str:
+    given = operation.attributes
+    name = given.get(_LAYOUT[operation.kind]) or given.get("data_format") or "NCHW"
+    return "NCHW" if name == "AnyLayout" else str(name)
+
+
 def _copies(operation: Operation) -> bool:
     """Tell whether an operation gives back its input X in inference."""
-    if operation.kind == "scale":
-        factor = operation.attributes.get("scale", 1.0)
-        factor = factor[0] if isinstance(factor, list) and factor else factor
-        return bool(factor == 1.0 and operation.attributes.get("bias", 0.0) == 0.0)
-    if operation.kind == "dropout":
-        mode = operation.attributes.get("dropout_implementation", "")
-        return mode == "upscale_in_train" or operation.attributes.get("mode") == "upscale_in_train"
-    return operation.kind in {"assign", "cast", "share_data"}
+    given = operation.attributes
+    match operation.kind:
+        case "scale":
+            fixed = not operation.inputs.get("ScaleTensor") and given.get("bias", 0.0) == 0.0
+            return bool(fixed and given.get("scale") in (1.0, [1.0]))
+        case "dropout":
+            modes = (given.get("dropout_implementation"), given.get("mode"))
+            return "upscale_in_train" in modes
+        case "cast":
+            wanted = given.get("out_dtype", given.get("dtype"))
+            return isinstance(wanted, str | int) and wanted in _FLOATS
+    return operation.kind in {"assign", "share_data"}
 
 
 def _refuse_rewritten(operation: Operation) -> None:

@@ -9,30 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from residua.zoo.weights.program.graph import Graph, require
+from residua.zoo.weights.program.graph import Graph, integers, require
+from residua.zoo.weights.program.layers import (
+    Unit,
+    read_average,
+    read_global_pool,
+    read_linear,
+    read_unit,
+    require_pool,
+)
 from residua.zoo.weights.program.record import Operation, Program, ProgramError
 
 Ending = Literal["softmax", "sigmoid", "logits"]
-
-_NORM_EPS = (1e-5, 1e-6)  # as ours, and how much it may differ by being stored in float32
-
-
-@dataclass(frozen=True, slots=True)
-class Convolution:
-    """What a convolution's tensor does not show; the same along both sides."""
-
-    stride: int
-    padding: int
-    dilation: int
-    groups: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A convolution and its normalisation; parameters under the names that the program has."""
-
-    parameters: Mapping[str, str]  # ours ("conv.weight", "norm.bias") → the program's
-    convolution: Convolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,80 +70,19 @@ def read_network(program: Program) -> Network:
     return Network(stem, tuple(reversed(blocks)), head, ending)
 
 
-def read_linear(graph: Graph, value: str) -> tuple[dict[str, str], str]:
-    """Return weight and bias of the matrix product behind ``value``, and what it is made of."""
-    value = graph.behind(value, reshapes=True)
-    add = graph.maker(value, "add")
-    product = graph.maker(add.value("X"), "matmul")
-    require(
-        product, trans_x=(False,), trans_y=(False,), transpose_X=(False,), transpose_Y=(False,),
-        transpose_x=(False,), transpose_y=(False,), alpha=(1.0,),
-    )  # fmt: skip
-    parameters = {"weight": graph.parameter(product, "Y"), "bias": graph.parameter(add, "Y")}
-    return parameters, product.value("X")
-
-
-def read_global_pool(graph: Graph, value: str) -> str:
-    """Return what the global average pool behind ``value`` is taken of."""
-    pool = graph.maker(graph.behind(value, reshapes=True), "pool2d")
-    whole = pool.attributes.get("global_pooling") or (
-        pool.attributes.get("adaptive") and pool.attributes.get("ksize") == [1, 1]
-    )
-    if pool.attributes.get("pooling_type") != "avg" or not whole:
-        raise ProgramError("what stands before its classifier is no global average pool")
-    return pool.value("X")
-
-
-def read_unit(graph: Graph, value: str) -> tuple[Unit, str]:
-    """Return the normalised convolution behind ``value``, and what it is made of."""
-    norm = graph.maker(value, "batch_norm")
-    epsilon = norm.attributes.get("epsilon", _NORM_EPS[0])
-    if abs(epsilon - _NORM_EPS[0]) > _NORM_EPS[1] * _NORM_EPS[0]:
-        raise ProgramError(f"its {norm.source} has epsilon = {epsilon}")
-    if not norm.attributes.get("is_test"):
-        raise ProgramError(f"its {norm.source} is one of training")
-    convolution = graph.maker(norm.value("X"), "conv2d")
-    require(convolution, padding_algorithm=("EXPLICIT", "VALID"))
-    if "Bias" in convolution.inputs or "ResidualData" in convolution.inputs:
-        raise ProgramError(f"its {convolution.source} has a bias, as fused ones have")
-    parameters = {"conv.weight": graph.parameter(convolution, "Filter")} | {
-        f"norm.{ours}": graph.parameter(norm, role)
-        for ours, role in (
-            ("weight", "Scale"), ("bias", "Bias"), ("running_mean", "Mean"),
-            ("running_var", "Variance"),
-        )
-    }  # fmt: skip
-    return Unit(parameters, _geometry(convolution)), convolution.value("Input")
-
-
-def _geometry(convolution: Operation) -> Convolution:
-    given = convolution.attributes
-    sides = {name: list(given.get(name) or [1, 1]) for name in ("strides", "dilations")}
-    padding = list(given.get("paddings") or [0, 0])
-    if len(padding) == 4:  # top, bottom, left, right
-        padding = padding[::2] if padding[::2] == padding[1::2] else padding
-    for values in (*sides.values(), padding):
-        if len(values) != 2 or values[0] != values[1]:
-            raise ProgramError(f"its {convolution.source} is not the same along both sides")
-    if given.get("padding_algorithm") == "VALID":
-        padding = [0, 0]
-    return Convolution(
-        sides["strides"][0], padding[0], sides["dilations"][0], given.get("groups") or 1
-    )
-
-
 def _read_stem(graph: Graph, value: str) -> tuple[Unit, ...]:
     pool = graph.maker(value, "pool2d")
-    _require_pool(pool, "max", 3, padding=1)
+    require_pool(pool, "max", 3, padding=1)
     require(pool, ceil_mode=(False,), padding_algorithm=("EXPLICIT",))
     units: list[Unit] = []
     value = pool.value("X")
     while graph.kind(value) == "relu":
         unit, value = read_unit(graph, graph.maker(value).value("X"))
         units.append(unit)
-    if graph.kind(value) == "transpose":  # pictures come in as NCHW, and are computed as NHWC
-        require(graph.maker(value), axis=([0, 2, 3, 1],), perm=([0, 2, 3, 1],))
-        value = graph.maker(value).value("X")
+    if graph.channels_last:  # pictures come in as NCHW all the same
+        turn = graph.maker(value, "transpose")
+        require(turn, axis=([0, 2, 3, 1],), perm=([0, 2, 3, 1],))
+        value = turn.value("X")
     graph.maker(value, "feed")
     return tuple(reversed(units))
 
@@ -186,32 +113,9 @@ def _read_shortcut(graph: Graph, value: str) -> tuple[Unit | None, bool, str] | 
     unit, entry = read_unit(graph, value)
     pooled = graph.kind(entry) == "pool2d" and not _begins_block(graph, entry)
     if pooled:
-        entry = _read_average(graph, entry)
+        entry = read_average(graph, entry)
     entry = graph.behind(entry)
     return (unit, pooled, entry) if _begins_block(graph, entry) else None
-
-
-def _read_average(graph: Graph, value: str) -> str:
-    """Return what vd's average pool is taken of: 2x2, the divisor counting only real pixels."""
-    pool = graph.maker(value, "pool2d")
-    _require_pool(pool, "avg", 2, padding=0)
-    # "SAME" pads at the end where a side is odd, as rounding up does.
-    if pool.attributes.get("padding_algorithm") != "SAME":
-        require(pool, padding_algorithm=("EXPLICIT",))
-        if not pool.attributes.get("ceil_mode"):
-            raise ProgramError(f"its {pool.source} before a projection rounds down")
-    return pool.value("X")
-
-
-def _require_pool(pool: Operation, kind: str, side: int, *, padding: int) -> None:
-    """Raise ProgramError unless a pool is of that kind, ``side`` x ``side`` and of stride 2."""
-    given = pool.attributes
-    require(pool, global_pooling=(False,), adaptive=(False,), exclusive=(True,))
-    found = (given.get("pooling_type"), given.get("ksize"), given.get("strides"))
-    if found != (kind, [side, side], [2, 2]):
-        raise ProgramError(f"its {pool.source} is {found[0]} of {found[1]}, stride {found[2]}")
-    if set(given.get("paddings") or [0]) != {padding}:
-        raise ProgramError(f"its {pool.source} has paddings = {given.get('paddings')}")
 
 
 def _begins_block(graph: Graph, value: str) -> bool:
@@ -249,7 +153,7 @@ def _read_attention(graph: Graph, value: str) -> tuple[dict[str, str], str]:
     product = graph.maker(value)
     sides = [graph.behind(product.value("X")), graph.behind(product.value("Y"))]
     weighed = next((side for side in sides if graph.kind(side) == "batch_norm"), sides[0])
-    gate = graph.behind(sides[1 - sides.index(weighed)], reshapes=True)
+    gate = _read_gate(graph, product, sides[1 - sides.index(weighed)])
     excite, inner = read_linear(graph, graph.maker(gate, "sigmoid").value("X"))
     inner = graph.behind(inner, reshapes=True)
     squeeze, inner = read_linear(graph, graph.maker(inner, "relu").value("X"))
@@ -257,6 +161,20 @@ def _read_attention(graph: Graph, value: str) -> tuple[dict[str, str], str]:
         raise ProgramError("what its attention weighs is not what it is made of")
     parameters = {f"squeeze.{name}": parameter for name, parameter in squeeze.items()}
     return parameters | {f"excite.{name}": part for name, part in excite.items()}, weighed
+
+
+def _read_gate(graph: Graph, product: Operation, value: str) -> str:
+    """Return the factors [N, C] that ``value`` is, put into the form [N, C, 1, 1]."""
+    if graph.kind(value) != "reshape":
+        if product.attributes.get("axis") != 0:  # Paddle 1.x: to the first axes
+            raise ProgramError(f"its {product.source} has no factor for each channel")
+        return value
+    form = graph.maker(value)
+    given = integers(form, "axes", integers(form, "shape", []))
+    right = given == [2, 3] if "unsqueeze" in form.source else len(given) == 4
+    if not right or (len(given) == 4 and given[2:] != [1, 1]):
+        raise ProgramError(f"its {form.source} puts factors elsewhere than to channels")
+    return form.value("X")
 
 
 def _read_splits(graph: Graph, value: str) -> tuple[tuple[Unit, ...], str]:
@@ -268,7 +186,7 @@ def _read_splits(graph: Graph, value: str) -> tuple[tuple[Unit, ...], str]:
     pooled = graph.kind(last) == "pool2d"
     if pooled:
         pool = graph.maker(last)
-        _require_pool(pool, "avg", 3, padding=1)
+        require_pool(pool, "avg", 3, padding=1)
         require(pool, ceil_mode=(False,), padding_algorithm=("EXPLICIT",))
         last = graph.behind(pool.value("X"))
     cut = graph.maker(last, "split")

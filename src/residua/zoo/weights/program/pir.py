@@ -6,6 +6,7 @@ the builtin dialect, ``1.`` for ``pd_op``) and ``phi/ops/yaml/ops.yaml`` (the or
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from residua.zoo.weights.program.record import Operation, Program, ProgramError, kind_of
@@ -50,6 +51,7 @@ class _Reader:
         self.constants: dict[str, list[Any]] = {}
         self.vectors: dict[str, tuple[str, ...]] = {}
         self.operations: list[Operation] = []
+        self.makers: dict[str, int] = {}  # the place of the operation that makes a value
         self.input_shape: tuple[int, ...] = ()
 
     def read(self, ops: list[dict[str, Any]]) -> Program:
@@ -93,17 +95,16 @@ class _Reader:
                 attributes[role] = self.constants[name]
             else:
                 inputs[role] = self.vectors.get(name, (name,))
+        self.makers |= dict.fromkeys(outputs, len(self.operations))
         self.operations.append(Operation(kind, source, inputs, outputs, attributes))
 
     def _take_apart(self, op: dict[str, Any]) -> None:
         """``0.split`` gives the parts of a vector names of their own: they are its maker's."""
         (vector,) = self._inputs(op)
         parts = self._outputs(op)
-        for index, maker in enumerate(self.operations):
-            if maker.outputs == (vector,):
-                self.operations[index] = Operation(
-                    maker.kind, maker.source, maker.inputs, parts, maker.attributes
-                )
+        if vector in self.makers:
+            index = self.makers[vector]
+            self.operations[index] = replace(self.operations[index], outputs=parts)
 
     def _inputs(self, op: dict[str, Any]) -> list[str]:
         """Names of the inputs; a value must have been made before it is used."""
