@@ -163,6 +163,8 @@ def test_right_graphs_of_whole_pictures_pass(tmp_path, preprocess):
     assert list(exports) == ["onnx-image", "openvino-image"]
     assert {export.input for export in exports.values()} == {"image"}
     assert exports["onnx-image"].entry == "exports/onnx-image/model.onnx"
+    library = preprocess.resampler
+    assert all(library in export.versions for export in exports.values())
     told = onnx.load(bundle.path / exports["onnx-image"].entry).metadata_props
     assert "whole pictures of any size" in {entry.key: entry.value for entry in told}["input"]
 

@@ -3,9 +3,21 @@
 import json
 from pathlib import Path
 
+import cv2
+import PIL
+
 from residua.base.version import __version__
-from residua.bundle.schema import Manifest, Takes
+from residua.bundle.schema import Manifest, Preprocess, Takes
 from residua.bundle.store import WEIGHTS
+
+
+def name_resizer(preprocess: Preprocess, takes: Takes) -> dict[str, str]:
+    """Return the library, with its version, that an artefact of whole pictures resizes like."""
+    if takes == "crop":
+        return {}
+    if preprocess.resampler == "pillow":
+        return {"pillow": PIL.__version__}
+    return {"opencv": cv2.__version__}
 
 
 def describe(manifest: Manifest, takes: Takes = "crop") -> dict[str, str]:

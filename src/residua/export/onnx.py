@@ -9,7 +9,7 @@ from residua.bundle.schema import Export, Precision, Takes
 from residua.bundle.store import Bundle
 from residua.engines.graph.onnx import OPSET, build_model
 from residua.engines.graph.onnx_image import take_images
-from residua.export.metadata import describe
+from residua.export.metadata import describe, name_resizer
 
 
 def write_onnx(bundle: Bundle, folder: Path, precision: Precision, takes: Takes = "crop") -> Export:
@@ -39,5 +39,6 @@ def save_onnx(
     onnx.save(model, folder / "model.onnx")
     return Export(
         format="onnx", precision=precision, entry="model.onnx", files={}, input=takes,
-        versions={"onnx": onnx.__version__, "opset": str(OPSET)},
+        versions={"onnx": onnx.__version__, "opset": str(OPSET)}
+        | name_resizer(bundle.manifest.preprocess, takes),
     )  # fmt: skip

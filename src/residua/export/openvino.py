@@ -8,7 +8,7 @@ from residua.bundle.schema import Export, Precision, Takes
 from residua.bundle.store import Bundle
 from residua.engines.graph.openvino import build_model
 from residua.engines.graph.openvino_image import take_images
-from residua.export.metadata import describe
+from residua.export.metadata import describe, name_resizer
 
 
 def write_openvino(
@@ -34,5 +34,6 @@ def save_openvino(
     ov.save_model(model, folder / "model.xml", compress_to_fp16=precision == "fp16")
     return Export(
         format="openvino", precision=precision, entry="model.xml", files={}, input=takes,
-        versions={"openvino": ov.get_version()},
+        versions={"openvino": ov.get_version()}
+        | name_resizer(bundle.manifest.preprocess, takes),
     )  # fmt: skip
