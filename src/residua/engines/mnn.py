@@ -21,7 +21,7 @@ from residua.engines.engine import Demand
 # On x86 all is float32; elsewhere "high" keeps it so, "low" computes in float16 where it can.
 _MODES = {"fp32": "high", "fp16": "low"}
 # MNN's HintMode::WINOGRAD_MEMORY_LEVEL: with its default of 3 it convolves by transforms of larger
-# blocks, which moved probabilities of a ResNet-18 by 1.4e-4 on 60 photos; with 1, by 3e-6.
+# blocks, which moved probabilities of a ResNet-18 by 1.4e-4 on 60 photos; with 1, by 7e-6.
 _WINOGRAD = (3, 1)
 
 
