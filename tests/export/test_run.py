@@ -112,7 +112,8 @@ def test_openvino_says_all_that_it_takes_to_use_it(bundle):
 def test_fp16_halves_the_file_and_keeps_the_answers(bundle, kind):
     manifest = export(bundle, kind).manifest
     manifest = export(bundle, kind, precision="fp16").manifest
-    size = {name: sum(f.bytes for f in e.files.values()) for name, e in manifest.exports.items()}
+    # The largest file of each is the one with the weights.
+    size = {name: max(f.bytes for f in e.files.values()) for name, e in manifest.exports.items()}
     assert size[f"{kind}-fp16"] < 0.6 * size[kind]
     run = run_onnx if kind == "onnx" else run_openvino
     crops = noise()
