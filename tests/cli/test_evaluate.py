@@ -64,6 +64,21 @@ def test_the_figures_are_those_of_prediction(root, bundle):
     ]
 
 
+def test_a_table_of_other_columns_is_read_as_told(root, bundle, tmp_path):
+    rows = [(path, path.parent.name) for path in sorted(root.rglob("*.png"))]
+    assert rows
+    table = tmp_path / "birds.csv"
+    lines = ["photo,species", *(f"{path},{name}" for path, name in rows)]
+    table.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"data\.\w+_column"):
+        _run(bundle.path, table)
+    told = ("--override", "data.image_column=photo", "--override", "data.label_column=species")
+    by_table = json.loads(_run(bundle.path, table, *told, "--json").stdout)
+    by_folder = json.loads(_run(bundle.path, root, "--json").stdout)
+    assert by_table["top1"] == by_folder["top1"]
+    assert by_table["right"] == by_folder["right"]
+
+
 def test_the_table_is_for_people(root, bundle):
     result = _run(bundle.path, root)
     assert "18 pictures of 3 classes, 32 pixels" in result.stdout

@@ -35,6 +35,16 @@ def test_a_size_that_is_said_stays(source):
     assert off.augment.progressive is None
 
 
+def test_overrides_have_the_last_word_before_anything_is_checked(source):
+    # Four epochs alone leave nothing of the five of warm-up, which would be refused.
+    wishes = Wishes("scratch", {"loop.epochs": 4}, ("schedule.warmup_epochs=1",))
+    recipe = compose_recipe(wishes, source, gpu=False).recipe
+    assert (recipe.loop.epochs, recipe.schedule.warmup_epochs) == (4, 1)
+    wishes = Wishes("scratch", {"loop.epochs": 4, "schedule.warmup_epochs": 7}, ("loop.epochs=8",))
+    recipe = compose_recipe(wishes, source, gpu=False).recipe
+    assert (recipe.loop.epochs, recipe.schedule.warmup_epochs) == (8, 7)
+
+
 def test_the_short_side_of_the_test_goes_along(source):
     part = _compose(source, "tv2", 88).evaluate
     assert (part.image_size, part.short_side) == (112, 116)  # of 224 and 232 at 176

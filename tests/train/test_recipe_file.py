@@ -293,3 +293,11 @@ def test_spelling_shows_what_differs_or_everything(mine):
     whole = yaml.safe_load(spell_recipe(recipe, full=True))
     assert whole.keys() == Recipe.model_fields.keys()
     assert whole["augment"]["progressive"] is None
+
+
+def test_milestones_rise():
+    with pytest.raises(SettingError, match=r"milestones rise: \[10"):
+        override(
+            read_recipe_file("scratch"),
+            ["schedule.curve=multistep", "schedule.milestones=[30, 10]"],
+        )

@@ -4,10 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.counting import BatchSize, Data, Device, Json, Part, end, print_either
+from residua.cli.counting import (
+    BatchSize,
+    Data,
+    Device,
+    Json,
+    Part,
+    Reading,
+    end,
+    print_either,
+    read_as,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from residua.bundle.store import Bundle
+    from residua.data.settings import DataPart
     from residua.data.source import Source
 
 First = Annotated[
@@ -21,6 +32,7 @@ def compare(
     b: Second,
     data: Data,
     part: Part = "auto",
+    override: Reading = None,
     batch_size: BatchSize = 32,
     device: Device = "auto",
     json: Json = False,
@@ -39,7 +51,7 @@ def compare(
     with joining(device) as ranks:
         bundles = (open_bundle(a), open_bundle(b))
         order = match_both(bundles[0].manifest.classes, bundles[1].manifest.classes)
-        source, which = _open_common(bundles, data, part)
+        source, which = _open_common(bundles, data, part, read_as(override))
         if ranks.first:
             typer.echo(which, err=True)
         first, second = (
@@ -68,7 +80,9 @@ def compare(
     end(len(failures), ranks)
 
 
-def _open_common(bundles: tuple["Bundle", "Bundle"], data: str, part: str) -> tuple["Source", str]:
+def _open_common(
+    bundles: tuple["Bundle", "Bundle"], data: str, part: str, settings: "DataPart | None"
+) -> tuple["Source", str]:
     """Return the pictures that both may be judged by, with the classes of the first."""
     from residua.base.errors import DataError
     from residua.evaluate.compare import take_common
@@ -77,7 +91,9 @@ def _open_common(bundles: tuple["Bundle", "Bundle"], data: str, part: str) -> tu
     tasks = [bundle.manifest.task for bundle in bundles]
     if tasks[0] != tasks[1]:
         raise DataError(f"A is a {tasks[0]} classifier and B a {tasks[1]} one: no comparison.")
-    (of_a, which), (of_b, other) = (open_part(data, bundle.manifest, part) for bundle in bundles)
+    (of_a, which), (of_b, other) = (
+        open_part(data, bundle.manifest, part, settings=settings) for bundle in bundles
+    )
     source = take_common(of_a, of_b)
     whole = len(source) == len(of_a) == len(of_b)
     if which == other and whole:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from residua.data.settings import DataPart
     from residua.evaluate.ranks import Ranks
 
 UNREADABLE = 3  # exit code: done, but some pictures could not be read
@@ -24,6 +25,22 @@ BatchSize = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        help="How DATA is read, where that cannot be told: data.label_column=species. Repeatable.",
+    ),
+]
+
+
+def read_as(override: list[str] | None) -> "DataPart | None":
+    """Return how DATA is to be read; None: as the bundle's training read its own."""
+    from residua.cli.data_options import read_data_part
+
+    return read_data_part(override) if override else None
 
 
 def print_either(text: str, record: dict[str, Any], *, json: bool) -> None:

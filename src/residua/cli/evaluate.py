@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.counting import BatchSize, Data, Device, Json, Part, end, print_either
+from residua.cli.counting import (
+    BatchSize,
+    Data,
+    Device,
+    Json,
+    Part,
+    Reading,
+    end,
+    print_either,
+    read_as,
+)  # fmt: skip
 from residua.cli.refusals import (
     check_options,
     refuse_foreign,
@@ -58,6 +68,7 @@ def evaluate(
     model: Model,
     data: Data,
     part: Part = "auto",
+    override: Reading = None,
     batch_size: BatchSize = 32,
     device: Device = "auto",
     sizes: Sizes = "",
@@ -90,7 +101,7 @@ def evaluate(
             refuse_foreign(bundle, model)
         if confusion:
             refuse_multi_label(bundle)
-        source, which = open_part(data, bundle.manifest, part)
+        source, which = open_part(data, bundle.manifest, part, settings=read_as(override))
         if calibrate:
             refuse_trained_on(bundle, source)
         if ranks.first:

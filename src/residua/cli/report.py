@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from residua.cli.counting import UNREADABLE, BatchSize, Data, Device, Part
+from residua.cli.counting import UNREADABLE, BatchSize, Data, Device, Part, Reading, read_as
 
 
 def report(
@@ -16,6 +16,7 @@ def report(
     data: Data,
     output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     part: Part = "auto",
+    override: Reading = None,
     limit: Annotated[int, typer.Option(min=0, help="How many mistakes to show.")] = 12,
     batch_size: BatchSize = 32,
     device: Device = "auto",
@@ -33,7 +34,7 @@ def report(
     from residua.report.html import render
 
     found = find_subject(subject)
-    source, which = open_part(data, found.bundle.manifest, part)
+    source, which = open_part(data, found.bundle.manifest, part, settings=read_as(override))
     typer.echo(which, err=True)
     choices = Choices(limit, batch_size, device, show_progress=True)
     facts = collect(found, source, choices=choices)

@@ -4,6 +4,7 @@
 are read as the bytes that the data set holds, not decoded. Needs the library datasets.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from residua.data.sources.table_columns import (
     choose_label,
     refuse_column,
 )
+from residua.zoo.weights.cache import is_offline
 
 _SCHEME = "hf:"
 
@@ -185,6 +187,8 @@ def _paths(rows: Any, image: str) -> Any:
 
 
 def _import() -> Any:
+    if is_offline():
+        os.environ["HF_HUB_OFFLINE"] = "1"  # it asks again and again otherwise
     try:
         return import_module("datasets")
     except ImportError as error:

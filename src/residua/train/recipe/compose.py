@@ -7,7 +7,7 @@ from typing import Any
 from residua.data.settings import DataPart
 from residua.data.source import Source
 from residua.train.recipe.defaults import Choice, choose_recipe, fit_length, scale_sizes
-from residua.train.recipe.file import change, override, read_recipe_file
+from residua.train.recipe.file import override, read_recipe_file
 from residua.train.recipe.tree import Recipe
 
 
@@ -78,4 +78,4 @@ def _apply(recipe: Recipe, wishes: Wishes) -> Recipe:
         values["data.multi_label"] = True
     if values.get("data.multi_label") and recipe.loss.kind == "cross-entropy":
         values |= {"loss.kind": "bce", "evaluate.metric": "map"}
-    return override(change(recipe, values), wishes.overrides)
+    return override(recipe, wishes.overrides, values)

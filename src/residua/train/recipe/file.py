@@ -36,9 +36,15 @@ def read_recipe_file(path_or_name: str | Path, overrides: Sequence[str] = ()) ->
     )
 
 
-def override(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
-    """Return ``recipe`` changed by ``overrides``, which are as in ``read_recipe_file``."""
-    return _validate(_merge_all([Spelling(recipe.model_dump(), {}), *_read_overrides(overrides)]))
+def override(
+    recipe: Recipe, overrides: Sequence[str], values: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Return ``recipe`` changed by ``values`` as in ``change``, and then by ``overrides``.
+
+    These are as in ``read_recipe_file`` and have the last word: only what comes of both is checked.
+    """
+    content = _replace_values(recipe, values or {})
+    return _validate(_merge_all([Spelling(content, {}), *_read_overrides(overrides)]))
 
 
 def read_recipe(content: Mapping[str, Any]) -> Recipe:
@@ -54,6 +60,11 @@ def change(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
 
     Keys are dotted, as in ``{"optimiser.lr": 0.05}``. Raises UnknownNameError with the nearest key.
     """
+    return read_recipe(_replace_values(recipe, values))
+
+
+def _replace_values(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of ``recipe`` with single values replaced, unchecked."""
     content = recipe.model_dump()
     known = list_keys(Recipe)
     for dotted, value in values.items():
@@ -67,7 +78,7 @@ def change(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
                     part[name] = {}
                 part = part[name]
             part[key] = value
-    return read_recipe(content)
+    return content
 
 
 def spell_recipe(recipe: Recipe, *, full: bool = False) -> str:

@@ -119,6 +119,8 @@ class SchedulePart(Record):
             raise ValueError(
                 "multistep needs milestones, the epochs at which the rate falls: [30, 60, 90]"
             )
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"milestones rise: {sorted(self.milestones)}")
         if self.momentum is not None and self.curve != "one-cycle":
             raise ValueError("a cycle of the momentum belongs to the curve one-cycle")
         if self.momentum is not None and self.momentum[0] > self.momentum[1]:
