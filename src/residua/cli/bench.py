@@ -1,10 +1,13 @@
 """``residua bench``: how fast models are on this machine, by engine, precision and batch."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from residua.bench.record import Benchmark
 
 FAILED = 1  # exit code: something was measured wrong, broke, or nothing was measured
 
@@ -84,7 +87,6 @@ def bench(
     """
     import sys
 
-    from residua.base.files import write_atomic
     from residua.bench.run import run_benchmark
 
     def notify(line: str) -> None:
@@ -106,6 +108,16 @@ def bench(
         command=" ".join(["residua", *sys.argv[1:]]),
         notify=notify,
     )
+    _show(found, json=json, output=output, picture=picture)
+    states = {one.status for one in found.measurements}
+    if states & {"wrong", "failed"} or "measured" not in states:
+        raise typer.Exit(FAILED)
+
+
+def _show(found: "Benchmark", *, json: bool, output: Path | None, picture: Path | None) -> None:
+    """Print what was found, and write the files that were asked for."""
+    from residua.base.files import write_atomic
+
     text = found.model_dump_json(indent=1) + "\n"
     if output is not None:
         write_atomic(output, text.encode())
@@ -119,9 +131,6 @@ def bench(
         from residua.bench.picture import draw_picture
 
         write_atomic(picture, draw_picture(found).encode())
-    states = {one.status for one in found.measurements}
-    if states & {"wrong", "failed"} or "measured" not in states:
-        raise typer.Exit(FAILED)
 
 
 def _split(words: list[str] | None) -> list[str]:
