@@ -28,6 +28,7 @@ ENDINGS = {
     "sigmoid": torch.sigmoid,
     "": lambda logits: logits,
 }
+PIXELS = Preprocess(resampler="opencv", rounding="paddle")
 WHOLE = ["ResNet18", "ResNet18_vd", "ResNet34_vd", "ResNet50", "ResNet50_vc", "ResNet50_vd",
          "ResNet101_vd", "ResNet200_vd", "SE_ResNet18_vd", "SE_ResNet50_vd", "ResNeXt50_32x4d",
          "ResNeXt50_vd_64x4d", "SE_ResNeXt50_32x4d", "Res2Net50_26w_4s",
@@ -92,37 +93,46 @@ def test_a_row_with_a_projection_takes_the_one_without(folders):
 
 @pytest.mark.slow
 def test_whole_networks_answer_as_in_paddle(tmp_path, shared_data, record_property):
+    """Paddle's float32 is no farther from the network in float64 than a few times torch's."""
     python = os.environ.get("RESIDUA_PADDLE_PYTHON")
     if not python:
         pytest.skip("RESIDUA_PADDLE_PYTHON names no Python that has paddlepaddle 3")
-    pixels = Preprocess(resampler="opencv", rounding="paddle")
     photos = sorted((shared_data / "photos").glob("*.JPEG"))[:3]
-    crops = np.stack([prepare(photo.read_bytes(), pixels) for photo in photos])
-    scaled = (crops / np.float32(255) - np.float32(pixels.mean)) / np.float32(pixels.std)
+    crops = np.stack([prepare(photo.read_bytes(), PIXELS) for photo in photos])
+    scaled = (crops / np.float32(255) - np.float32(PIXELS.mean)) / np.float32(PIXELS.std)
     scaled = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
     np.save(tmp_path / "crops.npy", scaled)
     for name in os.environ.get("RESIDUA_PADDLE_ROWS", " ".join(WHOLE)).split():
-        row = find_row(name)
-        legendary = name.startswith("ResNet") and not name.endswith("_vc") and row.groups == 1
-        told = row.model_dump(mode="json") | {"legendary": legendary, "ending": "", "file": name}
-        told["settle"] = True
-        (tmp_path / "rows.json").write_text(json.dumps([told]))
-        command = [python, HERE / "write_archives.py", tmp_path / "rows.json",
-                   tmp_path / "crops.npy", tmp_path]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True)
+        _write_whole(python, name, tmp_path)
         for form in ("json", "pdmodel"):
             folder = tmp_path / f"{name}.{form}"
             bundle = open_bundle(folder)
-            assert bundle.manifest.architecture == row
-            assert bundle.manifest.preprocess == pixels
+            assert bundle.manifest.architecture == find_row(name)
+            assert bundle.manifest.preprocess == PIXELS
+            theirs = np.load(folder / "answers.npy")
+            network, pictures = load_network(bundle), torch.from_numpy(scaled)
             with torch.inference_mode():
-                logits = load_network(bundle)(torch.from_numpy(scaled)).numpy()
-            expected = np.load(folder / "answers.npy")
-            difference = np.abs(logits - expected).max()
-            assert expected.std(axis=0).mean() > 0.05  # the pictures are told apart
+                ours = network(pictures).numpy()
+                exact = network.double()(pictures.double()).numpy()
+            off, own = np.abs(theirs - exact).max(), np.abs(ours - exact).max()
             record_property(
-                f"{name}.{form}", f"to {np.abs(expected).max():.2f}, off {difference:.1e}"
+                f"{name}.{form}",
+                f"to {np.abs(exact).max():.1f}; off torch {np.abs(theirs - ours).max():.1e}, "
+                f"float64 {off:.1e} (torch {own:.1e})",
             )
-            assert difference < 1e-5 * max(1, np.abs(expected).max())
+            assert theirs.std(axis=0).mean() > 0.05  # the pictures are told apart
+            assert off < 4 * own + 1e-6 * np.abs(exact).max()
             for file in folder.iterdir():
                 file.unlink()
+
+
+def _write_whole(python, name, folder):
+    """Let Paddle write the row's network, with random weights, in both formats."""
+    row = find_row(name)
+    legendary = name.startswith("ResNet") and not name.endswith("_vc") and row.groups == 1
+    told = {"file": name, "legendary": legendary, "ending": "", "settle": True}
+    (folder / "rows.json").write_text(json.dumps([told | row.model_dump(mode="json")]))
+    command = [python, HERE / "write_archives.py", folder / "rows.json", folder / "crops.npy",
+               folder]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
