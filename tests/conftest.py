@@ -39,3 +39,12 @@ def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("RESIDUA_OFFLINE", "1")
     for name in ("RESIDUA_MIRROR", "RESIDUA_WEIGHTS_PATH"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_cores():
+    """Fail the run if a test kept the process to fewer cores than it began with."""
+    before = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    yield
+    after = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    assert after == before, "a test pinned the process and did not give its cores back"
