@@ -8,7 +8,7 @@ import pytest
 
 from cpp.bundles import NARROW, ODD_NAMES, export
 from cpp.running import classify, records
-from making import make_bundle
+from making import make_bundle, save_noise
 from residua.bundle.schema import Preprocess
 from residua.bundle.store import Bundle, amend_bundle, read_bundle, write_bundle
 from residua.pixels.limits import Limits
@@ -145,6 +145,16 @@ def test_grey_crops_and_other_sizes(program, tmp_path, pictures):
     found = records(classify(program, bundle.path, pictures, "--json"))
     for record, prediction in zip(found, predict(bundle, str(pictures)), strict=True):
         assert record.get("scores", []) == pytest.approx(prediction.scores, abs=2e-5)
+
+
+def test_large_photos_are_decoded_at_full_size_when_asked(program, small, tmp_path):
+    photo = save_noise(tmp_path / "large.jpg", size=(1300, 1201))
+    (usual,) = records(classify(program, small.path, photo, "--json"))
+    (exact,) = records(classify(program, small.path, photo, "--json", "--exact"))
+    (here,), (there,) = predict(small, photo), predict(small, photo, exact=True)
+    assert usual["scores"] == pytest.approx(here.scores, abs=1e-5)
+    assert exact["scores"] == pytest.approx(there.scores, abs=1e-5)
+    assert here.scores != there.scores
 
 
 def test_limits_are_those_that_were_given(program, small, pictures):
