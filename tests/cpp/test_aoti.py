@@ -3,25 +3,19 @@
 import subprocess
 
 import pytest
-import torch
 
 from cpp.building import SOURCES, build
+from cpp.bundles import NARROW, export
 from making import make_bundle
-from residua.export.program import export_program
 from residua.predict.classifier import Classifier
 
 pytestmark = pytest.mark.slow
 
 
-# torch 2.13 warns of its own code while it compiles.
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_compiled_package_answers_as_the_network(tmp_path, pictures):
     program = build("aoti", sources=SOURCES / "aoti") / "residua-aoti"
-    bundle = make_bundle(tmp_path / "x.bundle", widths=(16, 16, 32, 32))
-    package = torch._inductor.aoti_compile_and_package(
-        export_program(bundle), package_path=str(tmp_path / "model.pt2")
-    )
-    command = [program, bundle.path, package, pictures]
+    bundle = export(make_bundle(tmp_path / "x.bundle", **NARROW), "aoti")
+    command = [program, bundle.path, bundle.path / "exports" / "aoti" / "model.pt2", pictures]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = [line.split("\t") for line in done.stdout.splitlines()]
