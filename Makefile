@@ -55,6 +55,7 @@ bench: .venv/.installed
 	$(BIN)/python benchmarks/demo_time.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/loop_overhead.py
+	$(BIN)/python benchmarks/export_table.py
 
 # Nothing is fetched: OpenVINO is that of the environment, libjpeg and zlib are the system's.
 cpp: .venv/.installed

@@ -16,6 +16,7 @@ from typing import Any
 
 from recording import RESULTS, write_result
 from residua.base.errors import ResiduaError
+from residua.bench.record import Measurement
 from residua.bench.run import run_benchmark
 from residua.bench.subject import open_subject
 from residua.bundle.store import read_bundle
@@ -33,59 +34,63 @@ BATCHES = (1, 8)
 def measure_model(model: str, formats: list[str], seconds: float, folder: Path) -> dict[str, Any]:
     """Return a record for each format of one model: its parity and its latency, or why not."""
     subject = open_subject(model, folder)
-    bundle = subject.bundle
-    if folder not in bundle.path.parents:  # of the cache: exports go into a copy
-        bundle_path = folder / f"{subject.name}.bundle"
-        shutil.copytree(bundle.path, bundle_path)
-        bundle = open_subject(str(bundle_path), folder).bundle
-    weights = " ".join(subject.notes) or bundle.manifest.provenance.source
+    path = folder / f"{subject.name}.bundle"
+    if subject.bundle.path != path:  # of the cache: exports go into a copy
+        shutil.copytree(subject.bundle.path, path)
+    weights = " ".join(subject.notes) or subject.bundle.manifest.provenance.source
     found: dict[str, Any] = {}
     for name in formats:
-        record: dict[str, Any] = {"weights": weights, "title": FORMATS[name].title}
-        print(f"{model}, {name} …", flush=True)
-        try:
-            require_libraries(name)
-            started = time.perf_counter()
-            [outcome] = export_bundle(bundle, [name])
-            record["export_seconds"] = round(time.perf_counter() - started, 2)
-            if outcome.error is not None:
-                raise outcome.error
-        except ResiduaError as error:
-            found[name] = record | {"error": str(error)}
-            continue
-        if outcome.export is not None:
-            record |= describe_export(outcome.export)
-        engine = FORMATS[name].engine
-        if engine is not None:
-            record |= measure_speed(str(bundle.path), engine, seconds)
-            opened = read_bundle(bundle.path)
-            if make_demand(opened, engine, "fp32").export is None:
-                record["latency_of"] = f"the {engine} engine on the bundle's weights"
-        found[name] = record
+        print(f"{model}: {name} …", flush=True)
+        found[name] = {"weights": weights, "title": FORMATS[name].title} | export(path, name)
+    able = [name for name in formats if "error" not in found[name] and FORMATS[name].engine]
+    for name, speed in measure_speed(path, able, seconds).items():
+        found[name] |= speed
     return found
 
 
-def describe_export(export: Any) -> dict[str, Any]:
-    """Return size and parity of an artefact."""
-    size = sum(file.bytes for file in export.files.values())
-    parity = export.parity.model_dump(mode="json") if export.parity else None
-    return {"bytes": size, "parity": parity, "versions": export.versions, "notes": export.notes}
-
-
-def measure_speed(path: str, engine: str, seconds: float) -> dict[str, Any]:
-    """Return the latency of the exported artefact, in a process of its own."""
-    found = run_benchmark(
-        [path], engines=[engine], batches=BATCHES, seconds=seconds, throughput=False
-    )
-    one = found.measurements[0]
-    if one.status != "measured":
-        return {"error": f"{one.status}: {one.reason}"}
-    costs = one.latency_costs
+def export(path: Path, name: str) -> dict[str, Any]:
+    """Write one format into the bundle; return its seconds, size and parity, or the error."""
+    started = time.perf_counter()
+    try:
+        require_libraries(name)
+        [outcome] = export_bundle(read_bundle(path), [name])
+    except ResiduaError as error:
+        return {"error": str(error)}
+    if outcome.export is None:
+        return {"error": str(outcome.error)}
+    made = outcome.export
     return {
-        "latency": [each.model_dump() for each in one.latency],
-        "load_seconds": costs.load_seconds if costs else None,
-        "peak_memory": costs.peak_memory if costs else None,
+        "export_seconds": round(time.perf_counter() - started, 2),
+        "bytes": sum(file.bytes for file in made.files.values()),
+        "parity": made.parity.model_dump(mode="json") if made.parity else None,
+        "versions": made.versions,
+        "notes": made.notes,
     }
+
+
+def measure_speed(path: Path, formats: list[str], seconds: float) -> dict[str, dict[str, Any]]:
+    """Return latency, load time and memory of the exports, measured in turns, by format."""
+    if not formats:
+        return {}
+    engines = {name: FORMATS[name].engine or "" for name in formats}
+    found = run_benchmark(
+        [str(path)], engines=list(engines.values()), batches=BATCHES, seconds=seconds,
+        throughput=False,
+    )  # fmt: skip
+    by_engine = {one.engine: one for one in found.measurements}
+    return {name: describe_speed(by_engine[engine], path) for name, engine in engines.items()}
+
+
+def describe_speed(one: Measurement, path: Path) -> dict[str, Any]:
+    """Return what of a measurement goes into the table."""
+    if one.status != "measured":
+        return {"speed": f"{one.status}: {one.reason}"}
+    record: dict[str, Any] = {"latency": [each.model_dump() for each in one.latency]}
+    if one.latency_costs:
+        record |= one.latency_costs.model_dump()
+    if make_demand(read_bundle(path), one.engine, "fp32").export is None:
+        record["latency_of"] = f"the {one.engine} engine on the bundle's weights"
+    return record
 
 
 def spell_table(models: dict[str, Any]) -> str:
