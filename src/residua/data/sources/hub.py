@@ -30,6 +30,7 @@ from residua.data.sources.table_columns import (
 from residua.zoo.weights.cache import is_offline
 
 _SCHEME = "hf:"
+_OFFLINE = "HF_HUB_OFFLINE"
 
 
 def is_hub(place: str) -> bool:
@@ -187,9 +188,14 @@ def _paths(rows: Any, image: str) -> Any:
 
 
 def _import() -> Any:
+    """Return the library; where connections are forbidden it is told so, which it reads once."""
+    before = os.environ.get(_OFFLINE)
     if is_offline():
-        os.environ["HF_HUB_OFFLINE"] = "1"  # it asks again and again otherwise
+        os.environ[_OFFLINE] = "1"  # it asks again and again otherwise
     try:
         return import_module("datasets")
     except ImportError as error:
         raise MissingExtraError("datasets", "hub") from error
+    finally:
+        if before is None:
+            os.environ.pop(_OFFLINE, None)
