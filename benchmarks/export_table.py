@@ -22,7 +22,8 @@ from residua.bench.subject import open_subject
 from residua.bundle.store import read_bundle
 from residua.engines.open import make_demand
 from residua.export.formats import FORMATS
-from residua.export.run import export_bundle, require_libraries
+from residua.export.run import export_bundle
+from residua.export.write import require_libraries
 
 MODELS = (
     "ResNet18", "ResNet50", "ResNet50_vd", "SE_ResNet50_vd", "ResNet200_vd", "Res2Net50_vd_26w_4s",

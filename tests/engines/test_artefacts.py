@@ -15,7 +15,8 @@ from residua.bundle.store import Bundle, write_bundle
 from residua.engines.engine import RUNTIMES, Demand, Engine
 from residua.engines.open import open_runtime
 from residua.export.formats import FORMATS
-from residua.export.run import export_bundle, write_files
+from residua.export.run import export_bundle
+from residua.export.write import write_files
 from residua.zoo.load import export_tensors
 
 # ncnn convolves 3x3 by Winograd's transforms, whose constants cost a digit or two.

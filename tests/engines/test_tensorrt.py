@@ -11,7 +11,8 @@ from residua.bundle.store import Bundle, read_bundle
 from residua.engines.choose import open_engine
 from residua.engines.engine import Demand
 from residua.engines.open import open_runtime
-from residua.export.run import export_bundle, write_files
+from residua.export.run import export_bundle
+from residua.export.write import write_files
 
 pytest.importorskip("tensorrt", reason="TensorRT is not installed")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")

@@ -14,8 +14,9 @@ from making import make_bundle
 from residua.base.errors import EngineError
 from residua.bundle.schema import Preprocess
 from residua.bundle.store import read_bundle
-from residua.export.run import export_bundle, write_files
+from residua.export.run import export_bundle
 from residua.export.verify import verify_exports
+from residua.export.write import write_files
 
 pytestmark = [
     pytest.mark.slow,  # importing coremltools alone takes ten seconds

@@ -146,7 +146,7 @@ def test_aoti_without_a_compiler_says_so(bundle, monkeypatch):
 
 @pytest.mark.parametrize("kind", [*MOBILE, "coreml", "tensorrt"])
 def test_a_missing_library_names_its_extra(bundle, kind, monkeypatch):
-    monkeypatch.setattr("residua.export.run.find_spec", lambda _: None)
+    monkeypatch.setattr("residua.export.write.find_spec", lambda _: None)
     [outcome] = export_bundle(bundle, [kind])
     assert isinstance(outcome.error, MissingExtraError)
     assert f"residua[{FORMATS[kind].extra}]" in str(outcome.error)

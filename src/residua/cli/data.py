@@ -237,7 +237,9 @@ def _open_undivided(data: str, settings: "DataPart", val: str) -> "dict[str, Sou
 
 def _switch_on(names: list[str]) -> list[str]:
     """Return the overrides of a recipe that switch augmentations on."""
-    from residua.base.errors import UnknownNameError
+    from itertools import combinations
+
+    from residua.base.errors import SettingError, UnknownNameError
 
     known = {
         **{
@@ -256,6 +258,13 @@ def _switch_on(names: list[str]) -> list[str]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UnknownNameError("augmentation", unknown[0], known)
+    for one, other in combinations(names, 2):
+        key = known[one].partition("=")[0]
+        if known[other].partition("=")[0] == key:
+            raise SettingError(
+                f"{one} and {other} are both {key}, of which a recipe has one.",
+                next_step="Write a sheet for each.",
+            )
     return [known[name] for name in names]
 
 

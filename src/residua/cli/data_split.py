@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from residua.data.settings import DataPart
     from residua.data.source import Source
 
+_COLUMNS = 8  # parts side by side; more folds get a line each
 _SHOWN = 40  # classes in the table; --json and split.json have all
 
 Data = Annotated[
@@ -114,6 +115,8 @@ def _render(record: dict[str, Any]) -> str:
         for name, part in record["parts"].items()
         if not (record["folds"] and name.endswith("/train"))
     }
+    if len(parts) > _COLUMNS:
+        return _render_folds(parts)
     classes = record["classes"]
     shown = min(len(classes), _SHOWN)
     width = max(5, *(len(name) for name in classes[:shown]))
@@ -127,6 +130,16 @@ def _render(record: dict[str, Any]) -> str:
         lines.append(f"  … and {len(classes) - shown} classes more")
     totals = (f"  {parts[name]['pictures']:{size}}" for name, size in columns.items())
     lines.append(f"  {'all':{width}}{''.join(totals)}")
+    return "\n".join(lines)
+
+
+def _render_folds(parts: dict[str, Any]) -> str:
+    """Return a line a fold: its pictures, and how many those of its classes are."""
+    width = max(len(name) for name in parts)
+    lines = [f"  {'fold':{width}}  pictures  of a class"]
+    for name, part in parts.items():
+        fewest, most = min(part["per_class"]), max(part["per_class"])
+        lines.append(f"  {name:{width}}  {part['pictures']:8}  {fewest} … {most}")
     return "\n".join(lines)
 
 

@@ -207,7 +207,10 @@ def _print_table(records: list[dict[str, Any]]) -> None:
 
 
 def _summarise(recipe: "Recipe") -> str:
+    from residua.base.words import count_of
+
     augment, optimiser = recipe.augment, recipe.optimiser
+    epochs = count_of(recipe.loop.epochs, "epoch")
     sizes = f"{augment.image_size} pixels"
     if augment.progressive:
         sizes = f"{augment.progressive.start_size} to {augment.progressive.end_size} pixels"
@@ -217,7 +220,7 @@ def _summarise(recipe: "Recipe") -> str:
     return "\n".join(
         [
             f"  network    {name}, {start}",
-            f"  length     {recipe.loop.epochs} epochs of batches of {recipe.loop.batch_size}",
+            f"  length     {epochs} of batches of {recipe.loop.batch_size}",
             f"  pictures   {sizes}",
             f"  loss       {recipe.loss.kind}, label smoothing {recipe.loss.label_smoothing:g}",
             f"  optimiser  {optimiser.name}, decay {optimiser.weight_decay:g}{decayed}",
@@ -229,7 +232,9 @@ def _summarise(recipe: "Recipe") -> str:
 def _describe_schedule(recipe: "Recipe") -> str:
     part = recipe.schedule
     warmup = f", warm-up of {part.warmup_epochs:g} epochs" if part.warmup_epochs else ""
-    return f"{part.curve} from {recipe.optimiser.lr:g}{warmup}, set every {part.per}"
+    falls = part.curve in ("step", "multistep", "plateau", "constant") and not part.warmup_epochs
+    often = "" if falls else f", set every {part.per}"
+    return f"{part.curve} from {recipe.optimiser.lr:g}{warmup}{often}"
 
 
 def _refuse_unknown_network(recipe: "Recipe") -> None:

@@ -91,11 +91,14 @@ def run(
     from residua.evaluate.ranks import joining
     from residua.train.display import Display
     from residua.train.recipe.compose import compose_recipe, find_data_part
+    from residua.train.run import check_output
     from residua.train.run import train as run_training
     from residua.train.update.precision import choose_device
 
     with joining(device) as ranks:
         display = Display(quiet=not ranks.first)
+        if not find_lr:
+            check_output(output, overwrite=overwrite)
         parts = open_parts(data, find_data_part(wishes), validation=val or None)
         _say_parts(parts, display)
         gpu = choose_device(device).type == "cuda"
@@ -142,9 +145,11 @@ def show_rates(
 
 
 def _say_parts(parts: "Parts", display: "Display") -> None:
+    from residua.base.words import count_of
+
     display.say(
-        f"{len(parts.training)} pictures to train on, {len(parts.validation)} to validate, "
-        f"{len(parts.training.classes)} classes."
+        f"{count_of(len(parts.training), 'picture')} to train on, {len(parts.validation)} to "
+        f"validate, {count_of(len(parts.training.classes), 'class', 'classes')}."
     )
     for note in dict.fromkeys(parts.training.notes + parts.validation.notes):
         display.say(f"Note: {note}")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from residua.base.words import count_of
 from residua.data.source import Source
 from residua.evaluate.confusion import Confused, most_confused
 from residua.evaluate.metrics import Tally
@@ -19,8 +20,9 @@ def render(evaluation: Evaluation, source: Source) -> str:
     """Return the figures as lines of text, then the classes, weakest first."""
     metrics, counts = evaluation.metrics, evaluation.counts
     present, size = int((counts.figures.support > 0).sum()), metrics.image_size
+    pictures = count_of(counts.total, "picture")
     lines = [
-        f"{metrics.data}: {counts.total} pictures of {present} classes, {size} pixels",
+        f"{metrics.data}: {pictures} of {count_of(present, 'class', 'classes')}, {size} pixels",
         *(_single_lines(counts) if isinstance(counts, Tally) else _multi_lines(counts)),
         f"  loss   {counts.loss:8.4f}",
         f"  ECE    {counts.reliability.error:8.2%}  (error of the probabilities, 15 bins)",

@@ -9,7 +9,8 @@ class Format:
     """One format. ``libraries`` write it, the ``extra`` brings them; ``engine`` runs it here.
 
     ``images`` tells that it can hold resizing and cropping too (``--input image``). Without an
-    engine (``None``) an artefact can be made but not run on this system.
+    engine (``None``) an artefact can be made but not run on this system. A model repository
+    ``holds`` a model of another format.
     """
 
     title: str
@@ -18,6 +19,7 @@ class Format:
     engine: str | None
     precisions: tuple[str, ...] = ("fp32",)
     images: bool = False
+    holds: str | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -27,6 +29,14 @@ FORMATS: Mapping[str, Format] = {
     ),
     "openvino": Format(
         "OpenVINO IR", ("openvino",), "all", "openvino", ("fp32", "fp16", "int8"), images=True
+    ),
+    "triton": Format(
+        "Triton model repository, of ONNX", ("onnx", "onnxruntime"), "export", "onnxruntime",
+        ("fp32", "fp16", "int8"), images=True, holds="onnx",
+    ),
+    "ovms": Format(
+        "OpenVINO Model Server's, of OpenVINO", ("openvino",), "all", "openvino",
+        ("fp32", "fp16", "int8"), images=True, holds="openvino",
     ),
     "torch": Format("torch.export program", ("torch",), "all", "torch"),
     "aoti": Format("AOTInductor package", ("torch",), "all", "aoti"),

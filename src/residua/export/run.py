@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from residua.base.errors import MissingExtraError, ResiduaError, SettingError, UnknownNameError
+from residua.base.errors import ResiduaError, SettingError, UnknownNameError
 from residua.bundle.exports import ANSWERS, REFERENCE, add_export, add_file, name_export
 from residua.bundle.schema import Export, Precision, Takes
 from residua.bundle.store import Bundle, read_bundle
@@ -15,6 +14,7 @@ from residua.engines.reference import find_reference, pack_reference
 from residua.export.formats import FORMATS
 from residua.export.gate import Exam, ask, examine, list_probes, refuse, set_exam
 from residua.export.guard import Guard
+from residua.export.write import require_libraries, write_files, write_quantised
 
 Notify = Callable[[str], None]
 _PICTURES = 64  # of those calibrated on, for the gate
@@ -114,9 +114,7 @@ def write_export(
     Raises MissingExtraError where its library is not installed, ParityError where the artefact
     answers differently: then nothing is written.
     """
-    require_libraries(name)
-    if precision == "int8" and find_spec("nncf") is None:
-        raise MissingExtraError("nncf", "export")
+    require_libraries(name, precision)
     label = name_export(name, precision, exam.takes)
 
     def make(folder: Path) -> Export:
@@ -137,83 +135,3 @@ def write_export(
         return export.model_copy(update={"parity": parity})
 
     return add_export(bundle, label, make)
-
-
-def write_quantised(
-    bundle: Bundle,
-    folder: Path,
-    name: str,
-    guard: Guard,
-    max_drop: float,
-    takes: Takes = "crop",
-) -> Export:
-    """Write the int8 files of one format into ``folder`` and return the record with its drop."""
-    from residua.export.quantise import for_onnx, for_openvino, quantise
-
-    if name == "onnx":
-        from residua.export.onnx import save_onnx
-
-        model, drop = quantise(bundle, for_onnx(), guard, max_drop)
-        export = save_onnx(model, bundle, folder, "int8", takes)
-    else:
-        from residua.export.openvino import save_openvino
-
-        model, drop = quantise(bundle, for_openvino(), guard, max_drop)
-        export = save_openvino(model, bundle, folder, "int8", takes)
-    return export.model_copy(update={"drop": drop, "notes": (*export.notes, *guard.notes)})
-
-
-def require_libraries(name: str) -> None:
-    """Raise MissingExtraError where a library that the format needs is not installed."""
-    for library in FORMATS[name].libraries:
-        if find_spec(library) is None:
-            raise MissingExtraError(library, FORMATS[name].extra)
-
-
-def write_files(  # noqa: C901, PLR0911  # a case a format
-    bundle: Bundle, folder: Path, name: str, precision: Precision, takes: Takes = "crop"
-) -> Export:
-    """Write the files of one format into ``folder`` and return its record. Imports its library."""
-    match name:
-        case "onnx":
-            from residua.export.onnx import write_onnx
-
-            return write_onnx(bundle, folder, precision, takes)
-        case "openvino":
-            from residua.export.openvino import write_openvino
-
-            return write_openvino(bundle, folder, precision, takes)
-        case "torch":
-            from residua.export.program import write_program
-
-            return write_program(bundle, folder, precision)
-        case "aoti":
-            from residua.export.aoti import write_aoti
-
-            return write_aoti(bundle, folder, precision)
-        case "ncnn":
-            from residua.export.ncnn import write_ncnn
-
-            return write_ncnn(bundle, folder, precision)
-        case "mnn":
-            from residua.export.mnn import write_mnn
-
-            return write_mnn(bundle, folder, precision)
-        case "litert":
-            from residua.export.litert import write_litert
-
-            return write_litert(bundle, folder, precision)
-        case "executorch":
-            from residua.export.executorch import write_executorch
-
-            return write_executorch(bundle, folder, precision)
-        case "coreml":
-            from residua.export.coreml import write_coreml
-
-            return write_coreml(bundle, folder, precision)
-        case "tensorrt":
-            from residua.export.tensorrt import write_tensorrt
-
-            return write_tensorrt(bundle, folder, precision)
-        case _:
-            raise UnknownNameError("format", name, FORMATS)

@@ -13,7 +13,8 @@ from residua.engines.probes import make_image_probes, make_probes
 from residua.engines.reference import find_answers, find_reference
 from residua.export.formats import FORMATS
 from residua.export.gate import Exam, ask, cut_crops, examine, list_probes, refuse, set_exam
-from residua.export.run import Outcome, require_libraries
+from residua.export.run import Outcome
+from residua.export.write import require_libraries
 
 
 def verify_exports(

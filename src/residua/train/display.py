@@ -32,6 +32,13 @@ class Display:
                 f"lr {report.lr:.2g}  {report.images_per_second:.0f} images/s  {left}"
             )
 
+    def show_count(self, done: int, total: int, text: str) -> None:
+        """Rewrite the live line of work that is no epoch; the last one leaves it empty."""
+        if self._live:
+            self._clear()
+            if done < total:
+                self._write(f"{done} of {total}  {text}")
+
     def show_epoch(self, report: EpochReport, epochs: int) -> None:
         """Show the line of an epoch."""
         metrics = report.metrics

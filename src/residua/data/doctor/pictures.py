@@ -148,8 +148,8 @@ def _check_sizes(surveys: Sequence[Survey], image_size: int) -> Iterator[Finding
     if long:
         yield Finding(
             "warning", "long", f"pictures at least {_LONG:g} times as long as wide",
-            len(long), "A centre crop sees a third of them at most: cut them, or fit them in with "
-            "preprocessing aspect pad.", long,
+            len(long), "A centre crop sees a third of them at most: cut them into pieces, or "
+            "leave them out.", long,
         )  # fmt: skip
 
 

@@ -76,11 +76,17 @@ def try_rates(recipe: Recipe, parts: Parts, *, device: str, display: Display) ->
     computation = make_computation(
         begun.network, recipe, parts.training, begun.preprocess, precision, shares
     )
-    return find_rate(computation, view, recipe)
+    display.say("Trying 100 learning rates, which rise until the loss does: an update each.")
+    return find_rate(computation, view, recipe, display=display)
 
 
 def find_rate(
-    computation: Computation, view: TrainingView, recipe: Recipe, *, updates: int = 100
+    computation: Computation,
+    view: TrainingView,
+    recipe: Recipe,
+    *,
+    updates: int = 100,
+    display: Display | None = None,
 ) -> RateTest:
     """Return the result of ``updates`` updates, or fewer where the loss diverges before.
 
@@ -124,6 +130,8 @@ def find_rate(
             break
         rates.append(rate)
         losses.append(smoothed)
+        if display is not None:
+            display.show_count(len(rates), updates, f"rate {rate:.1e}  loss {smoothed:.4f}")
     return RateTest(tuple(rates), tuple(losses), suggest(rates, losses))
 
 

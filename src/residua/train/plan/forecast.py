@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from residua.base.clock import spell_seconds
+from residua.base.words import count_of
 from residua.data.loader import batches, cut
 from residua.data.view import TrainingView
-from residua.train.plan.trial import measure_activations, try_step
+from residua.train.plan.trial import measure_activations, try_forward, try_step
 from residua.train.recipe.tree import Recipe
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
@@ -19,10 +20,11 @@ from residua.zoo.resnet import ResNet
 
 # Pixels of the trial step, as of 16 pictures of 224: with fewer the cost of a step by itself shows.
 _PIXELS = 16 * 224 * 224
+_LONG = 3600.0  # seconds, of a run that was perhaps not meant to be so long
+_SHORTER = "  Shorter: --budget 30min plans the epochs that fit, --image-size 128 takes less time."
 _ENOUGH = 0.4  # seconds of reading after which its speed is known
 # float32 copies of the weights: themselves and their gradients, and what the optimiser keeps.
 _COPIES = {"sgd": 3, "adamw": 4, "lamb": 4, "lion": 3, "muon": 4}
-_FORWARD = 1 / 3  # of a step's work is the forward pass, which is all that validation does
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,12 @@ class Forecast:
 
     def spell(self) -> str:
         """Return the forecast in a sentence."""
+        length = f"{count_of(self.epochs, 'epoch')} of {count_of(self.steps, 'update')}"
         return (
-            f"Forecast: {self.epochs} epochs of {self.steps} updates in about "
-            f"{spell_seconds(self.seconds)} (the network takes {self.computing:.0f} pictures a "
-            f"second, {self.loading:.0f} can be read), and about {self.memory / 1e9:.1f} GB of "
-            "memory."
+            f"Forecast: {length} in about {spell_seconds(self.seconds)} (the network takes "
+            f"{self.computing:.0f} pictures a second, {self.loading:.0f} can be read), and about "
+            f"{self.memory / 1e9:.1f} GB of memory."
+            + (f"\n{_SHORTER}" if self.seconds > _LONG else "")
         )
 
 
@@ -78,7 +81,10 @@ def forecast(
     )
     world = shares.ranks.world
     trained = shares.steps * shares.batch / (rate * world)
-    validated = validation * _FORWARD / (computing * world) / recipe.evaluate.every
+    tested = try_forward(
+        network, precision, recipe.evaluate.image_size or size, min(16, max(1, validation))
+    )
+    validated = validation * tested.seconds / tested.rows / world / recipe.evaluate.every
     each = measure_activations(network, precision, size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     copies = _COPIES[recipe.optimiser.name] + (recipe.average.kind != "none")

@@ -68,6 +68,20 @@ def try_step(
     return Trial(rows, min(times))
 
 
+def try_forward(network: ResNet, precision: Precision, size: int, rows: int) -> Trial:
+    """Run only forward, in float32 as validation does; the faster of two is the time."""
+    deployed = _copy(network, precision).eval()
+    pictures = _pictures(network, precision, size, rows)
+    times: list[float] = []
+    with torch.inference_mode():
+        for _ in range(3):
+            started = time.perf_counter()
+            deployed(pictures)
+            _synchronise(precision.device)
+            times.append(time.perf_counter() - started)
+    return Trial(rows, min(times))
+
+
 def _copy(network: ResNet, precision: Precision) -> ResNet:
     trained = copy.deepcopy(network).to(precision.device).train()
     nn.utils.convert_conv2d_weight_memory_format(trained, torch.channels_last)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import SettingError, UnknownNameError
 from residua.base.nearest import normalize
+from residua.train.recipe.complaints import explain
 from residua.train.recipe.index import find_path, name_of
 from residua.train.recipe.text import Spelling, merge, read_text, read_value, spell
 from residua.train.recipe.tree import Recipe
@@ -170,27 +171,7 @@ def _validate(spelling: Spelling) -> Recipe:
     try:
         return Recipe.model_validate(spelling.content)
     except ValidationError as error:
-        raise _explain(error, spelling) from error
-
-
-def _explain(error: ValidationError, spelling: Spelling) -> SettingError:
-    """Return the first thing wrong, by key, place, what was given and what is allowed."""
-    errors = error.errors(include_url=False)
-    known = set(list_keys(Recipe))
-    loc = [str(part) for part in errors[0]["loc"]]
-    length = next((n for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in known), len(loc))
-    dotted, given = ".".join(loc[:length]), errors[0]["input"]
-    # A value of several kinds has one complaint for each; one of a list has its index.
-    kinds = length < len(loc) and isinstance(errors[0]["loc"][length], str)
-    same = [e for e in errors if [str(part) for part in e["loc"][:length]] == loc[:length]]
-    messages = [e["msg"].removeprefix("Value error, ") for e in (same if kinds else errors[:1])]
-    # A missing value's input is the whole part it is missing from.
-    shown = "" if isinstance(given, dict) else f" (given: {json.dumps(given, default=str)})"
-    return SettingError(
-        f"The recipe does not make sense, {dotted or 'as a whole'}: "
-        f"{'; or: '.join(dict.fromkeys(messages))}{shown}.",
-        next_step=_stands(spelling.find_place(dotted)),
-    )
+        raise explain(error, spelling, list_keys(Recipe)) from error
 
 
 def _refuse_unknown(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from residua.base.errors import MissingExtraError, SettingError
+from residua.base.words import count_of
 from residua.train.recipe.tree import Recipe
 from residua.train.update.schedule import rate_factor
 
@@ -47,7 +48,7 @@ def draw_rates(recipe: Recipe, *, width: int = 72, height: int = 12) -> str:
         cells = "".join(_LEVELS[min(8, max(0, level - floor))] for level in eighths)
         label = labels[line] if line % 3 == 0 else ""
         lines.append(f"{label:>{margin}} ┤{cells}".rstrip())
-    end = f"{epochs} epochs"
+    end = count_of(epochs, "epoch")
     lines.append(f"{'0':>{margin}} └{'─' * width}")
     lines.append(f"{'':>{margin}}  0{end:>{width - 1}}")
     return "\n".join(lines)

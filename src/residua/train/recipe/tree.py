@@ -227,14 +227,14 @@ class Recipe(Record):
     def _parts_agree(self) -> Self:
         if self.schedule.warmup_epochs >= self.loop.epochs and self.loop.epochs > 1:
             raise ValueError(
-                f"a warm-up of {self.schedule.warmup_epochs:g} epochs leaves nothing of "
-                f"{self.loop.epochs}"
+                f"schedule.warmup_epochs of {self.schedule.warmup_epochs:g} leaves nothing of the "
+                f"{self.loop.epochs} of loop.epochs"
             )
         schedule = self.schedule
         if schedule.per == "epoch" and schedule.warmup_epochs and not schedule.warmup_start:
             raise ValueError(
-                "with schedule.per epoch a warm-up from 0 trains the first epoch at rate 0; "
-                "give schedule.warmup_start"
+                "with schedule.per epoch a warm-up from 0 trains the first epoch at rate 0: give "
+                "schedule.warmup_start"
             )
         if self.data.multi_label and self.loss.kind == "cross-entropy":
             raise ValueError("multi-label data need loss.kind bce, focal or asymmetric")
