@@ -2,6 +2,8 @@
 # package registry; versions come from constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+# Test files side by side, each of one thread: small networks gain nothing from more.
+WORKERS ?= $(shell nproc 2> /dev/null || echo 2)
 PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help demo test quick lint bench cpp cpp-sanitized clean
@@ -12,7 +14,7 @@ help:
 	@echo "make test    lint, types, import contracts, all tests, the built wheel in an environment of its own"
 	@echo "make quick   the tests without the slow ones"
 	@echo "make lint    ruff, mypy, import-linter"
-	@echo "make bench   measure what results/ claims (about twenty minutes, an idle machine)"
+	@echo "make bench   measure what results/ claims (about two hours, an idle machine)"
 	@echo "make cpp     the C++ predictor, in cpp/build (cmake, g++, libjpeg's and zlib's headers)"
 	@echo "make clean   remove the environments and what was built"
 
@@ -41,8 +43,8 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 test: lint .venv-wheel/.installed
-	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python OMP_WAIT_POLICY=passive \
-	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
+	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --durations=15
 
 quick: .venv/.installed
 	$(BIN)/python -m pytest -m "not slow" -q
@@ -56,6 +58,8 @@ bench: .venv/.installed
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/export_table.py
+	$(BIN)/python benchmarks/finetune_flowers.py
+	$(BIN)/python benchmarks/cifar_curve.py 6 3
 
 # Nothing is fetched: OpenVINO is that of the environment, libjpeg and zlib are the system's.
 cpp: .venv/.installed

@@ -104,6 +104,8 @@ def test_show_writes_a_sheet_of_a_recipe(root, tmp_path):
         assert image.height > 4 * 200  # three pictures and a row of mixed pairs
     with pytest.raises(UnknownNameError, match="randaugment"):
         _run("show", root, "--output", sheet, "--augment", "randaugmnt")
+    with pytest.raises(SettingError, match=r"cutout and erasing are both augment\.erase\.kind"):
+        _run("show", root, "--output", sheet, "--augment", "cutout", "--augment", "erasing")
     with pytest.raises(SettingError, match=r"\.png"):
         _run("show", root, "--output", tmp_path / "sheet")
 

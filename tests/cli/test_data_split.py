@@ -73,6 +73,17 @@ def test_folds_are_pairs_of_tables(shapes, tmp_path):
     assert "fold-4" in result.stdout
 
 
+def test_many_folds_get_a_line_each(shapes, tmp_path):
+    lines = _run(shapes, "--output", tmp_path / "out", "--folds", 10).output.splitlines()
+    whole = open_source(shapes)
+    each = len(whole) // 10
+    assert lines[0].split() == ["fold", "pictures", "of", "a", "class"]
+    share = each // len(whole.classes)
+    assert [line.split() for line in lines[1:11]] == [
+        [f"fold-{number}", str(each), str(share), "…", str(share)] for number in range(10)
+    ]
+
+
 def test_groups_by_a_pattern_and_by_a_column(shapes, tmp_path):
     _run(shapes, "--output", tmp_path / "a", "--group-pattern", r"/\d\d(\d)", "--folds", "2")
     parts = open_parts(tmp_path / "a" / "fold-0")

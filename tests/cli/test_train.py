@@ -107,7 +107,7 @@ def test_with_nothing_but_tiny_pictures(shapes, tmp_path, monkeypatch):
     result = _run(shapes, "-o", "model.widths=[4,4,8,8]", "-o", "model.stem_width=4",
                   "--epochs", 1, "--json")  # fmt: skip
     assert "The pictures are tiny (about 24 pixels): recipe cifar, from scratch." in result.stderr
-    assert "Forecast: 1 epochs of" in result.stderr
+    assert "Forecast: 1 epoch of" in result.stderr
     manifest = read_bundle(tmp_path / "shapes.bundle").manifest
     assert manifest.recipe["augment"]["image_size"] == 24
     assert manifest.recipe["augment"]["crop"]["padding"] == 3  # 4 of 32 pixels

@@ -95,6 +95,8 @@ def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_pa
     more = forecast(network, _CPU, view, recipe, Shares(3000, 8), validation=0)
     assert (foreseen.epochs, foreseen.steps) == (4, 3)
     assert more.seconds > 10 * foreseen.seconds > 0
+    tested = forecast(network, _CPU, view, recipe, Shares(30, 8), validation=3000)
+    assert tested.seconds > 10 * foreseen.seconds
     weights = sum(parameter.numel() for parameter in network.parameters())
     assert foreseen.memory > 12 * weights
     assert "4 epochs of 3 updates" in foreseen.spell()
