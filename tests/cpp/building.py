@@ -1,5 +1,6 @@
 """The C++ programs built for the tests, and what keeps them from being built."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -21,9 +22,12 @@ def build(what: str = "", *options: str, sources: Path = SOURCES) -> Path:
     """
     _require_tools()
     folder = SOURCES / "build" / what
+    folder.mkdir(parents=True, exist_ok=True)
     python = f"-DRESIDUA_PYTHON={sys.executable}"
-    _run("cmake", "-S", str(sources), "-B", str(folder), python, *options)
-    printed = _run("cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1))
+    with (folder / ".lock").open("w") as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _run("cmake", "-S", str(sources), "-B", str(folder), python, *options)
+        printed = _run("cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1))
     assert "warning:" not in printed, printed
     return folder
 

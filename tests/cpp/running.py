@@ -1,6 +1,7 @@
 """The C++ programs run, and what residua's Python gives for the same."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from residua.base.errors import ImageError
 from residua.bundle.schema import Preprocess
 from residua.pixels.prepare import prepare
 
+_LEAKS = Path(__file__).resolve().parents[2] / "cpp" / "leaks.supp"
+
 Answer = np.ndarray | tuple[str, str]  # a crop, or reason and error
 
 
 def classify(program: Path, *arguments, stdin: bytes | None = None, cwd: Path | None = None):
     """Run ``residua-classify``; what it printed is bytes, since file names may be anything."""
     return subprocess.run(
-        [program, *map(str, arguments)], input=stdin, cwd=cwd, capture_output=True, check=False
-    )
+        [program, *map(str, arguments)], input=stdin, cwd=cwd, capture_output=True, check=False,
+        env=os.environ | {"LSAN_OPTIONS": f"suppressions={_LEAKS}:print_suppressions=0"},
+    )  # fmt: skip
 
 
 def records(done) -> list[dict]:

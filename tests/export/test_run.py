@@ -23,6 +23,7 @@ from residua.bundle.schema import Preprocess
 from residua.bundle.store import amend_bundle, read_bundle
 from residua.engines.choose import open_engine
 from residua.export import run as exporting
+from residua.export import write as writing
 from residua.export.run import export_bundle
 from residua.export.verify import verify_exports
 
@@ -164,7 +165,7 @@ def test_an_export_that_answers_otherwise_is_not_written(bundle, monkeypatch):
 
 def test_one_format_that_fails_does_not_keep_the_others(bundle, monkeypatch):
     monkeypatch.setattr(
-        exporting, "find_spec", lambda name: None if name == "onnxruntime" else object()
+        writing, "find_spec", lambda name: None if name == "onnxruntime" else object()
     )
     first, second = export_bundle(bundle, ["onnx", "openvino"])
     assert isinstance(first.error, MissingExtraError)
@@ -223,7 +224,7 @@ def test_verify_compares_on_this_machine_and_finds_what_was_swapped(bundle, tmp_
 def test_verify_without_torch_takes_the_answers_in_the_bundle(bundle, monkeypatch):
     whole = export(bundle, "onnx")
     assert REFERENCE in whole.manifest.files
-    find = exporting.find_spec
+    find = writing.find_spec
     monkeypatch.setattr(
         "residua.export.verify.find_spec", lambda name: None if name == "torch" else find(name)
     )

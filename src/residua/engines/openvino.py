@@ -27,7 +27,9 @@ class OpenVinoEngine:
         """Compile the export, or the graph that is built of the bundle's weights."""
         core = ov.Core()
         self.precision = demand.precision
-        able = _computes_in(core, demand.precision)
+        # Resizing needs float32: it is exact sums of products of whole numbers.
+        whole = demand.export is not None and demand.export.input == "image"
+        able = _computes_in(core, demand.precision) and not whole
         stored = demand.export.precision if demand.export else ""
         if not able and stored != demand.precision:
             raise SettingError(
@@ -36,7 +38,7 @@ class OpenVinoEngine:
             )
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": demand.hint.upper(),
-            # A file of float16 weights is computed in float32 where the processor has no other way.
+            # A file of float16 weights can be computed in float32.
             "INFERENCE_PRECISION_HINT": _HINTS[demand.precision if able else "fp32"],
         }
         if demand.threads is not None:
