@@ -19,7 +19,12 @@ from residua.bundle.store import Bundle, is_bundle, read_bundle
 from residua.zoo.table import ROWS
 from residua.zoo.weights.cache import bundle_path, check_published, find_bundle
 from residua.zoo.weights.catalogue import Entry, find_architecture, find_entry, is_known
-from residua.zoo.weights.files.inference import archive_in, digest_of, is_part, require_archive
+from residua.zoo.weights.files.inference_files import (
+    archive_in,
+    digest_of,
+    is_part,
+    require_archive,
+)
 
 _SUFFIXES = {".bundle", ".pdparams", ".pth", ".pt", ".th", ".bin", ".safetensors", ".tar", ".zip",
              ".pdmodel", ".pdiparams", ".json"}  # fmt: skip

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from residua.base.errors import UnsafeFileError, WeightsError
-from residua.zoo.weights.files.inference import Inference, Member, find_archives, read_inference
+from residua.zoo.weights.files.inference import Inference, read_inference
+from residua.zoo.weights.files.inference_files import Member, find_archives
 from residua.zoo.weights.files.lodtensor import read_records
 from residua.zoo.weights.names.static import is_static_name
 from residua.zoo.weights.program.protobuf import RecordError

@@ -19,13 +19,8 @@ from residua.base.errors import WeightsError
 from residua.zoo.weights.files.archive import read_archive
 from residua.zoo.weights.files.checkpoint import LEGACY_MAGIC, read_checkpoint
 from residua.zoo.weights.files.containers import find_state_dict, strip_prefixes
-from residua.zoo.weights.files.inference import (
-    Inference,
-    is_part,
-    list_folder,
-    read_inference,
-    require_archive,
-)
+from residua.zoo.weights.files.inference import Inference, read_inference
+from residua.zoo.weights.files.inference_files import is_part, list_folder, require_archive
 from residua.zoo.weights.files.unpickle import unpickle
 
 _HEAD = 512  # bytes; a tar header is one block of that size
