@@ -8,7 +8,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,33 @@ class Backend:
     count: Callable[[Any], tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Some of the crops, at ``places`` among all: NNCF asks for them to rank layers."""
+
+    places: list[int]
+    crops: Iterable[np.ndarray]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.crops)
+
+
+class _Crops(nncf.Dataset):  # type: ignore[misc]  # NNCF has no types
+    """The crops; a selection of them says which they are."""
+
+    def get_data(self, indices: list[int] | None = None) -> Any:
+        found = super().get_data(indices)
+        return found if indices is None else _Some(indices, found)
+
+
+def closeness(wanted: np.ndarray, answer: np.ndarray) -> float:
+    """Return how near an answer is to another, both [classes]: 0 at best, else below.
+
+    Layers are ranked by it and not by the score, of which a few pictures know a few values only.
+    """
+    return -float(np.square(wanted - answer).sum() / np.square(wanted).sum())
+
+
 def quantise(bundle: Bundle, backend: Backend, guard: Guard, max_drop: float) -> tuple[Any, Drop]:
     """Return the int8 model of a format, and what it costs.
 
@@ -57,12 +84,17 @@ def quantise(bundle: Bundle, backend: Backend, guard: Guard, max_drop: float) ->
     model = backend.build(bundle)
     before = guard.judge(backend.run(model))
     reduced = not has_int8_dots()
-    crops = nncf.Dataset(list(guard.crops), lambda crop: {"image": crop[None]})
+    crops = _Crops(list(guard.crops), lambda crop: {"image": crop[None]})
+    wanted = [backend.run(model)(crop[None])[0] for crop in guard.crops]
 
-    def judge(prepared: Any, items: Iterable[np.ndarray]) -> tuple[float, list[list[np.ndarray]]]:
-        # With the answers to the crops at hand NNCF need not judge once for each of them.
+    def judge(prepared: Any, items: Iterable[np.ndarray]) -> tuple[float, list[float]]:
         run = backend.run(prepared)
-        return guard.judge(run), [[run(crop[None])] for crop in items]
+        places = items.places if isinstance(items, _Some) else range(len(wanted))
+        near = [
+            closeness(wanted[place], run(crop[None])[0])
+            for place, crop in zip(places, items, strict=True)
+        ]
+        return (float(np.mean(near)) if isinstance(items, _Some) else guard.judge(run)), near
 
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF's bars
         quantised = nncf.quantize_with_accuracy_control(
