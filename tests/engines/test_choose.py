@@ -56,6 +56,21 @@ def test_the_fastest_of_those_that_agree_is_taken_and_remembered(bundle, monkeyp
     assert again.name == first.name
 
 
+def test_what_another_precision_costs_is_told_each_time(bundle):
+    """The figures are those of the file, taken here against float32's answers."""
+    for _ in range(2):
+        told = []
+        open_engine(bundle, engine="torch", precision="bf16", device="cpu", notify=told.append)
+        [trial_] = remembered()["trials"]
+        difference = trial_["parity"]["difference"]
+        assert difference > 1e-5  # bfloat16 was really computed in
+        assert told[-1].startswith("torch computes in bf16: beside float32 the best class agrees")
+        assert told[-1].endswith(f"probabilities within {difference:.2g}.")
+    told = []
+    open_engine(bundle, engine="openvino", device="cpu", notify=told.append)
+    assert told == []
+
+
 @pytest.mark.parametrize("liar", ["openvino", "onnxruntime"])
 def test_an_engine_that_answers_wrongly_is_never_chosen(bundle, monkeypatch, liar):
     def lying(name, demand):

@@ -120,10 +120,12 @@ def predict(
 
     form = _choose_format(format, json=json, csv=csv)
     counted = _count_inputs(images)
+    few = counted is not None and counted < _MANY
+    told = _tell if sys.stderr.isatty() or precision != "fp32" else None
     classifier = load(
         model, architecture=architecture, engine=engine, device=device, precision=precision,
         threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels), exact=exact,
-        notify=_tell, hint="latency" if counted is not None and counted < _MANY else "throughput",
+        notify=told, hint="latency" if few else "throughput",
     )  # fmt: skip
     predictions = classifier.predict(
         images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
@@ -135,9 +137,8 @@ def predict(
 
 
 def _tell(line: str) -> None:
-    """Say on the terminal what the choice of an engine found."""
-    if sys.stderr.isatty():
-        typer.echo(line, err=True)
+    """Say what the choice of an engine found, and what a precision costs."""
+    typer.echo(line, err=True)
 
 
 def _show(predictions: "Iterable[Prediction]", form: "Format") -> None:

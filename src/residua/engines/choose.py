@@ -33,7 +33,8 @@ def open_engine(
     "auto" takes torch on a CUDA GPU where there is one; on processors the fastest that is installed
     and whose answers equal the reference network's on this machine, measured at the first use of
     the weights and remembered (``engines/trial.py``). ``precision`` "fastest" lets that choice
-    range over all precisions. ``notify`` hears what the measurement found.
+    range over all precisions; another one than fp32 is compared too before it is used. ``notify``
+    hears what was found, and what another precision costs.
 
     Raises SettingError or MissingExtraError where what was asked for does not go together or is
     not here.
@@ -43,12 +44,15 @@ def open_engine(
         device = _choose_device(engine)
     if engine == "auto" and device == "cuda":
         engine, precision = "torch", "bf16" if precision == "fastest" else precision
+    tell = notify or (lambda _: None)
     if engine == "auto" or precision == "fastest":
         names = list(RUNTIMES) if engine == "auto" else [engine]
         demands = list_candidates(bundle, names, precision, device, threads, hint)
-        chosen = choose_measured(demands, notify or (lambda _: None))
-        return open_runtime(*chosen)
-    return open_runtime(engine, make_demand(bundle, engine, precision, device, threads, hint))
+        return open_runtime(*choose_measured(demands, tell))
+    demand = make_demand(bundle, engine, precision, device, threads, hint)
+    if precision != "fp32" and device == "cpu":
+        return open_runtime(*choose_measured([(engine, demand)], tell))
+    return open_runtime(engine, demand)
 
 
 def list_candidates(

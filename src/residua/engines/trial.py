@@ -4,25 +4,21 @@ $RESIDUA_CACHE/engines/KEY.json, one file for each set of weights, machine, set 
 wish; deleting it measures again.
 """
 
-import json
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from residua.base.errors import EngineError, ResiduaError
-from residua.base.files import write_atomic
 from residua.base.machine import describe_machine
 from residua.bundle.schema import Parity
 from residua.engines.engine import RUNTIMES, Demand, Engine
+from residua.engines.findings import Trial, recall, remember, spell_cost
 from residua.engines.open import open_runtime
 from residua.engines.parity import ELSEWHERE, Tolerance, compare, run_in_parts, tolerance_for
 from residua.engines.probes import make_probes
@@ -35,36 +31,18 @@ _ROUNDS = 9
 _AT_ONCE = 4  # pictures of a run where many are to be expected
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What was found of one candidate: its parity, its time, or why it is out."""
-
-    engine: str
-    precision: str
-    parity: Parity | None
-    milliseconds: float | None
-    problem: str = ""
-
-    def spell(self) -> str:
-        """Return the finding in a line."""
-        name = f"{self.engine} {self.precision}"
-        if self.problem or self.parity is None or self.milliseconds is None:
-            return f"{name}: not used, {self.problem}"
-        return (
-            f"{name}: {self.milliseconds:.1f} ms a picture, best class agrees on "
-            f"{self.parity.agreement:.0%}, probabilities within {self.parity.difference:.2g}"
-        )
-
-
 def choose_measured(candidates: Sequence[Candidate], notify: Callable[[str], None]) -> Candidate:
     """Return the candidate that is remembered for this machine, or the best after a trial.
 
-    ``notify`` gets a line for each candidate of a trial. Where one candidate alone is there and no
-    reference can be computed (no torch), it is taken, with a warning.
+    ``notify`` gets a line for each candidate of a trial, and whenever another precision than
+    float32 is taken what that costs. Where one candidate alone is there and no reference can be
+    computed (no torch), it is taken, with a warning.
     """
     path = cache_folder() / "engines" / f"{_key(candidates)}.json"
-    if (chosen := _recall(path, candidates)) is not None:
-        return chosen
+    if (kept := recall(path, len(candidates))) is not None:
+        place, parity = kept
+        _tell_cost(candidates[place], parity, notify)
+        return candidates[place]
     demand = candidates[0][1]
     reference = make_reference(demand.bundle)
     if reference is None:
@@ -82,8 +60,15 @@ def choose_measured(candidates: Sequence[Candidate], notify: Callable[[str], Non
             next_step="Use --engine torch, and report this with the output of: residua env",
         )
     best = min(passed, key=lambda place: trials[place].milliseconds or 0)
-    _remember(path, best, trials)
+    remember(path, best, trials)
+    _tell_cost(candidates[best], trials[best].parity, notify)
     return candidates[best]
+
+
+def _tell_cost(chosen: Candidate, parity: Parity | None, notify: Callable[[str], None]) -> None:
+    name, demand = chosen
+    if demand.precision != "fp32":
+        notify(spell_cost(name, demand, parity))
 
 
 def try_candidates(candidates: Sequence[Candidate], reference: np.ndarray) -> list[Trial]:
@@ -164,32 +149,3 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return ""
-
-
-def _recall(path: Path, candidates: Sequence[Candidate]) -> Candidate | None:
-    try:
-        kept: Any = json.loads(path.read_bytes())
-        place: int = kept["chosen"]
-        return candidates[place]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
-
-
-def _remember(path: Path, chosen: int, trials: Sequence[Trial]) -> None:
-    record = {
-        "chosen": chosen,
-        "trials": [
-            {
-                "engine": trial.engine,
-                "precision": trial.precision,
-                "milliseconds": trial.milliseconds,
-                "problem": trial.problem,
-                "parity": trial.parity.model_dump() if trial.parity else None,
-            }
-            for trial in trials
-        ],
-    }
-    try:
-        write_atomic(path, json.dumps(record, indent=1).encode())
-    except OSError:
-        return  # a cache that cannot be written costs time, not the answer
