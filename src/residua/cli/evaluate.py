@@ -59,6 +59,10 @@ Predictions = Annotated[
     Path | None,
     typer.Option("--save-predictions", help="Write each picture's answers: .csv, .jsonl."),
 ]
+EngineName = Annotated[str, typer.Option("--engine", help="auto, openvino, onnxruntime, torch, …")]
+Precision = Annotated[
+    str, typer.Option(help="fp32, bf16, fp16, int8 (of an export), or fastest of them.")
+]
 Matrix = Annotated[
     Path | None, typer.Option("--confusion", help="Write the confusion matrix to this .csv file.")
 ]
@@ -70,6 +74,8 @@ def evaluate(
     part: Part = "auto",
     override: Reading = None,
     batch_size: BatchSize = 32,
+    engine: EngineName = "auto",
+    precision: Precision = "fp32",
     device: Device = "auto",
     sizes: Sizes = "",
     write_size: WriteSize = False,
@@ -92,7 +98,7 @@ def evaluate(
 
     check_options(
         sizes, write_size=write_size, calibrate=calibrate, output=output,
-        predictions=save_predictions, confusion=confusion,
+        predictions=save_predictions, confusion=confusion, chosen=(engine, precision),
     )  # fmt: skip
     wanted = read_sizes(sizes) if sizes else ()
     with joining(device) as ranks:
@@ -113,7 +119,7 @@ def evaluate(
         else:
             evaluation, text, record = _count(
                 bundle, source, device, batch_size, ranks, calibrating=calibrate, output=output,
-                keep=save_predictions is not None,
+                keep=save_predictions is not None, runtime=engine, precision=precision,
             )  # fmt: skip
         if not ranks.first:
             return
@@ -132,6 +138,8 @@ def _count(
     calibrating: bool,
     output: Path | None,
     keep: bool,
+    runtime: str,
+    precision: str,
 ) -> tuple["Evaluation", str, dict[str, Any]]:
     """Return the evaluation, as text and as a record; calibrate the bundle if that is wished."""
     from residua.bundle.store import amend_bundle
@@ -145,7 +153,7 @@ def _count(
     from residua.evaluate.table import as_record, render
 
     opened = without_calibration(bundle) if calibrating else bundle
-    engine = open_network(opened, device=device, ranks=ranks)
+    engine = open_network(opened, device=device, ranks=ranks, engine=runtime, precision=precision)
     evaluation = evaluate_bundle(
         opened, source, engine, batch_size=batch_size, ranks=ranks, show_progress=True,
         keep_probabilities=calibrating or keep,

@@ -18,6 +18,7 @@ def check_options(
     output: Path | None,
     predictions: Path | None,
     confusion: Path | None,
+    chosen: tuple[str, str],
 ) -> None:
     """Refuse, before any work, what does not go together or could not be written."""
     if sizes and (calibrate or predictions or confusion):
@@ -25,6 +26,11 @@ def check_options(
             "--sizes is an evaluation of its own, without --calibrate, --save-predictions and "
             "--confusion.",
             next_step="Write the size first, then evaluate again.",
+        )
+    if chosen != ("auto", "fp32") and (sizes or calibrate):
+        raise SettingError(
+            "--sizes and --calibrate are of the network in float32, by whatever engine.",
+            next_step="Leave --engine and --precision out.",
         )
     if write_size and not sizes:
         raise SettingError("--write-size needs sizes.", next_step="Add --sizes 160..320.")

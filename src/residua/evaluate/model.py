@@ -17,9 +17,18 @@ from residua.evaluate.ranks import SINGLE, Ranks
 from residua.evaluate.run import Evaluation, Network, evaluate
 
 
-def open_network(bundle: Bundle, *, device: str = "auto", ranks: Ranks = SINGLE) -> Engine:
+def open_network(
+    bundle: Bundle,
+    *,
+    device: str = "auto",
+    ranks: Ranks = SINGLE,
+    engine: str = "auto",
+    precision: str = "fp32",
+) -> Engine:
     """Return the bundle's engine; processes on one machine share its cores."""
-    return open_engine(bundle, device=device, threads=share_of_cores(ranks))
+    return open_engine(
+        bundle, engine=engine, precision=precision, device=device, threads=share_of_cores(ranks)
+    )
 
 
 def evaluate_bundle(
