@@ -1,3 +1,4 @@
+import errno
 import json
 import signal
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from residua.base.errors import (
     BundleDamagedError,
@@ -130,6 +132,17 @@ def test_a_manifest_cannot_name_files_outside(path, name):
 def test_what_is_no_bundle_is_said_to_be_none(tmp_path):
     with pytest.raises(BundleError, match=MANIFEST):
         read_bundle(tmp_path)
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+
+    monkeypatch.setattr("residua.bundle.store.save_file", refuse)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_bundle(tmp_path / "x.bundle", make_manifest(), {"w": np.zeros(3, np.float32)})
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_path_is_not_overwritten_unasked(path, tmp_path):

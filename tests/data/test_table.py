@@ -138,6 +138,17 @@ def test_lists_in_json_and_parquet(tmp_path, cells, expected):
     assert parquet.classes == source.classes
 
 
+@pytest.mark.parametrize("mark", ["|", ";"])
+def test_labels_that_look_like_several_are_noted(tmp_path, mark):
+    _pictures(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    rows = ("path,label", "a.jpg,red", f"b.jpg,red{mark}round", "c.jpg,round")
+    [note] = open_source(_text(tmp_path, "x.csv", *rows)).notes
+    assert f"'red{mark}round'" in note
+    assert "--multi-label" in note
+    plain = ("path,label", "a.jpg,red", f"b.jpg,green{mark}round", "c.jpg,blue")
+    assert open_source(_text(tmp_path, "y.csv", *plain)).notes == ()
+
+
 def test_several_labels_of_single_label_data_are_refused(tmp_path):
     _pictures(tmp_path, "x.jpg")
     path = _text(tmp_path, "t.jsonl", '{"path": "x.jpg", "label": ["a", "b"]}')

@@ -42,6 +42,8 @@ def test_unknown_keys_are_refused_with_the_nearest(content, given, first):
         ({"augment": {"crop": {"scale": [0.5, 0.2]}}}, "scale must rise"),
         ({"augment": {"crop": {"ratio": [0, 1]}}}, "ratio must rise"),
         ({"schedule": {"warmup_epochs": 3}}, "leaves nothing of the 3"),
+        ({"evaluate": {"metric": "map"}}, "map is of multi-label data"),
+        ({"average": {"kind": "uniform", "start_epoch": 3}}, "is not reached by loop.epochs 3"),
         ({"precision": {"compute": "fp8"}}, r"precision\.compute"),
         ({"loop": 3}, "loop"),
     ],

@@ -37,6 +37,20 @@ def test_a_climbing_loss_is_said_once():
     assert "climbs" in warnings[0]
 
 
+def test_a_loss_that_leaps_at_the_beginning_is_said_at_once():
+    [warning] = _watch([2.2, 52.0])
+    assert "climbs" in warning
+    assert "had been 2.2" in warning
+    assert _watch([2.2, 2.6, 3.0, 2.4, 2.1, 1.9, 1.7]) == []
+
+
+def test_the_last_look_is_what_was_seen_last():
+    watch = Watch()
+    _watch([2.0, 3.0, 5.0], watch)
+    with pytest.raises(TrainingError, match="At the last look the loss was 5"):
+        watch.check(_report(float("nan")))
+
+
 def test_the_numbers_carry_the_watch_over_an_interruption():
     before = Watch()
     _watch([1.0] * 20 + [4.0] * 2, before)

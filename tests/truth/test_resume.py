@@ -121,13 +121,15 @@ def test_one_process_dying_ends_the_run(pictures, tmp_path):
     words, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "SIGKILL" in words  # torchrun names the process and its end
+    assert "Process 0 of 2: another process of the run has ended" in words
+    assert "residua/train/loop.py" not in words  # but for torchrun's own, there is no traceback
 
 
 def test_torchrun_starts_all_again_and_nothing_is_lost(pictures, undisturbed, tmp_path):
     output = tmp_path / "shapes.bundle"
     same = command(pictures, output, "loop.micro_batch=4", processes=2)
     place = same.index("--nproc-per-node")
-    process = begin([*same[:place], "--max-restarts", "3", *same[place:]])
+    process = begin([*same[:place], "--max-restarts", "1", *same[place:]])
     while count_updates(output) < 5:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)

@@ -6,7 +6,9 @@ flowers.bundle/
   exports/FORMAT/…      one folder per exported format
 """
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +123,7 @@ def write_bundle(
     """Write a bundle at ``path``: into a folder beside it, flushed, then swapped in.
 
     An existing bundle is replaced only with ``overwrite``; any other existing path is refused.
+    Raises OSError where the disk is full or refuses: then nothing is left of it.
     """
     if path.exists() and not (overwrite and is_bundle(path)):
         if is_bundle(path):
@@ -130,7 +133,12 @@ def write_bundle(
         raise SettingError(f"{path} exists and is no bundle.", next_step="Choose another name.")
     with replacing_folder(path) as folder:
         contiguous = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-        save_file(contiguous, folder / WEIGHTS, metadata={"format": "residua"})
+        try:
+            save_file(contiguous, folder / WEIGHTS, metadata={"format": "residua"})
+        except SafetensorError as error:  # which is how a full disk is told
+            full = "os error 28" in str(error)
+            number = errno.ENOSPC if full else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from error
         weights = FileRecord(
             bytes=(folder / WEIGHTS).stat().st_size, sha256=sha256_of(folder / WEIGHTS)
         )

@@ -162,6 +162,7 @@ def _stem(data: str) -> str:
 
 
 def _print(trained: "Trained", parts: "Parts", data: str, *, json: bool) -> None:
+    from dataclasses import replace
     from json import dumps
 
     from residua.evaluate.table import as_record, render
@@ -170,8 +171,10 @@ def _print(trained: "Trained", parts: "Parts", data: str, *, json: bool) -> None
         validation = as_record(trained.evaluation, parts.validation)
         typer.echo(dumps(_as_record(trained) | {"validation": validation}, ensure_ascii=False))
     else:
-        typer.echo(render(trained.evaluation, parts.validation))
-        typer.echo(_describe(trained, data))
+        said = {*parts.training.notes, *parts.validation.notes}  # when it began
+        new = tuple(note for note in trained.evaluation.notes if note not in said)
+        typer.echo(render(replace(trained.evaluation, notes=new), parts.validation))
+        typer.echo(_describe(trained, data, said))
 
 
 def _as_record(trained: "Trained") -> dict[str, Any]:
@@ -193,10 +196,10 @@ def _as_record(trained: "Trained") -> dict[str, Any]:
     }
 
 
-def _describe(trained: "Trained", data: str) -> str:
+def _describe(trained: "Trained", data: str, said: set[str]) -> str:
     """Return the end of a run in words, with what to try next."""
     path = trained.bundle.path
-    notes = [f"Note: {note}" for note in trained.notes]
+    notes = [f"Note: {note}" for note in trained.notes if note not in said]
     last = trained.epochs[-1].epoch
     which = "the last epoch" if trained.epoch == last else f"epoch {trained.epoch}, the best"
     return "\n".join(

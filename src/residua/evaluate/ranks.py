@@ -20,6 +20,11 @@ from residua.base.errors import ResiduaError, spell_error
 
 _TIMEOUT = dt.timedelta(minutes=30)
 _PATIENCE = dt.timedelta(seconds=5)
+# What gloo and NCCL say of a peer that is gone.
+_ANOTHER_ENDED = (
+    "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket closed",
+    "remote process exited", "connectFullMesh failed",
+)  # fmt: skip
 _LAST_WORDS = "residua/last-words"
 
 
@@ -85,6 +90,10 @@ def joining(device: str = "auto") -> Iterator[Ranks]:
     if gpu:
         torch.cuda.set_device(ranks.local_rank)
     store, rank, _ = next(rendezvous("env://", timeout=_TIMEOUT))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+        # torchrun keeps its store over a restart, and in it the addresses of those that died.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = distributed.distributed_c10d.PrefixStore(f"residua/{attempt}", store)
     distributed.init_process_group(
         "nccl" if gpu else "gloo", store=store, rank=rank, world_size=world, timeout=_TIMEOUT
     )
@@ -92,6 +101,14 @@ def joining(device: str = "auto") -> Iterator[Ranks]:
         yield ranks
     except (ResiduaError, OSError) as error:
         _tell(spell_error(error), ranks, store)
+        raise SystemExit(1) from error
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _ANOTHER_ENDED):
+            raise
+        sys.stderr.write(
+            f"Process {ranks.rank} of {world}: another process of the run has ended, so this one "
+            "ends too. What the other said is above; if it said nothing, it was killed.\n"
+        )
         raise SystemExit(1) from error
     # After an error the others may wait for what never comes; ending the process frees them.
     distributed.destroy_process_group()

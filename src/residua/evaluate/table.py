@@ -100,10 +100,11 @@ def class_rows(evaluation: Evaluation, source: Source) -> list[dict[str, Any]]:
 
 
 def _single_lines(tally: Tally) -> list[str]:
-    tops, figures = min(5, tally.num_classes), tally.figures
+    more, figures = tally.num_classes > 5, tally.figures
     return [
         f"  top-1  {tally.top1:8.2%}  ({int(tally.right.sum())} right)",
-        f"  top-{tops}  {tally.top5:8.2%}  ({int(tally.near.sum())} right)",
+        # Of five classes or fewer the five best are all.
+        *([f"  top-5  {tally.top5:8.2%}  ({int(tally.near.sum())} right)"] if more else []),
         (
             f"  F1     {figures.mean('f1'):8.2%}  (mean of the classes; precision "
             f"{figures.mean('precision'):.2%}, recall {figures.mean('recall'):.2%})"

@@ -250,8 +250,21 @@ def _end(state: TrainingState, recipe: Recipe, surroundings: Surroundings) -> st
     if recipe.loop.patience and state.best.epoch and len(since) >= recipe.loop.patience:
         return f"No better validation for {recipe.loop.patience} in a row: stopping early."
     if surroundings.out_of_time():
-        return "Another epoch would not fit into the budget: stopping."
+        return _out_of_time(state, recipe)
     return ""
+
+
+def _out_of_time(state: TrainingState, recipe: Recipe) -> str:
+    """Return that the budget is spent, and how far the learning rate still was from its end."""
+    said = "Another epoch would not fit into the budget: stopping."
+    done, planned = state.history[-1].epoch, recipe.loop.epochs
+    if done == planned:
+        return said
+    return (
+        f"{said} Of {planned} epochs {done} were trained, slower than forecast, and the learning "
+        f"rate still was at {state.rate:.2g} of {recipe.optimiser.lr:.2g}: a run that is planned "
+        f"for {done} (-o loop.epochs={done}) ends better."
+    )
 
 
 def _flat(report: EpochReport) -> dict[str, object]:

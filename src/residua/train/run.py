@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from residua.base.errors import DataError, SettingError
+from residua.base.errors import DataError, SettingError, TrainingError
 from residua.base.machine import describe_machine
 from residua.bundle.schema import Metrics
 from residua.bundle.store import Bundle, is_bundle, read_bundle, write_bundle
@@ -23,13 +23,14 @@ from residua.train.recipe.tree import Recipe
 from residua.train.setup import make_computation, make_state
 from residua.train.start import Start, start
 from residua.train.stop import StopRequest
+from residua.train.storage.checkpoint import spell_reason
 from residua.train.storage.keeper import Keeper
 from residua.train.storage.manifest import describe_bundle, describe_failures, refuse_infinite
 from residua.train.storage.record import RunRecord
 from residua.train.storage.resume import Resumed, open_run
 from residua.train.storage.run_folder import RunFolder, identify
 from residua.train.storage.state import TrainingState
-from residua.train.storage.trackers import make_trackers
+from residua.train.storage.trackers import make_trackers, require_trackers
 from residua.train.update.precision import Precision, choose_device, choose_precision
 from residua.train.update.renewal import renew_statistics
 from residua.train.update.reports import EpochReport
@@ -82,6 +83,7 @@ def train(
     Ctrl-C (the run can go on), TrainingError where it diverged.
     """
     _refuse(parts.training, output, overwrite=overwrite)
+    require_trackers(recipe.output.track)
     display = display or Display(quiet=True)
     folder = RunFolder(run_folder) if run_folder else None
     resumed = open_run(folder, identify(recipe, parts), ranks, restart=restart)
@@ -188,7 +190,15 @@ def _write(
         tensors = export_tensors(begun.network)
         refuse_infinite(tensors)
         manifest = describe_bundle(begun, recipe, parts, metrics, notes)
-        write_bundle(output, manifest, tensors, overwrite=overwrite)
+        try:
+            write_bundle(output, manifest, tensors, overwrite=overwrite)
+        except OSError as error:
+            raise TrainingError(
+                f"The training has ended, but {output} could not be written: "
+                f"{spell_reason(error)}.",
+                next_step="Free some space: the same command goes on from the last checkpoint, "
+                "if there was room for one.",
+            ) from error
     ranks.share(None)  # the others wait until it is there
     return read_bundle(output)
 

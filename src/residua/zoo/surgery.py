@@ -77,7 +77,9 @@ def freeze(network: ResNet, last: str) -> None:
     """
     parts = list_parts(network)
     if last not in parts:
-        raise UnknownNameError("part of the network", last, parts)
+        raise UnknownNameError(
+            "part of the network", last, parts, next_step=f"There are: {', '.join(parts)}."
+        )
     names = list(parts)
     frozen = names[: names.index(last) + 1]
     for name in frozen:

@@ -88,6 +88,7 @@ def label(cells: Cells, known: Known, *, place: str, multi_label: bool) -> Label
     else:
         array = np.array([numbers[atom] for (atom,) in rows], dtype=np.int64)[cells.codes]
         present = np.bincount(array, minlength=len(classes)) > 0
+        notes += _suspect_several(cells, place)
     absent = [classes.names[number] for number in np.flatnonzero(~present)]
     if absent:
         notes.append(absent_note(place, absent, len(classes)))
@@ -215,7 +216,8 @@ def _read_one(value: Value, cells: Cells, place: str) -> Atom:
         bare = int((cells.codes == cells.values.index("")).sum())
         raise DataError(
             f"{bare} of {len(cells.codes)} pictures of {place} have no label.",
-            next_step="Give each a class, or take them out of the list.",
+            next_step="Give each a class, or take them out of the list. Where pictures have any "
+            "number of classes: --multi-label.",
         )
     if isinstance(value, str) and re.fullmatch(r"[01](,[01])+", value):
         raise DataError(
@@ -255,6 +257,20 @@ def _read_set(value: Value, separator: str) -> tuple[Atom, ...]:
             raise DataError(f"The label {text!r} is no JSON list: {error}.") from error
         return tuple(int(atom) if isinstance(atom, int) else str(atom) for atom in listed)
     return tuple(part.strip() for part in text.split(separator) if part.strip())
+
+
+def _suspect_several(cells: Cells, place: str) -> list[str]:
+    """Return a note where single labels look like several: a|b beside a or b alone."""
+    values = {value for value in cells.values if isinstance(value, str)}
+    for mark in "|;":
+        joined = sorted(value for value in values if mark in value)
+        if any(part.strip() in values for value in joined for part in value.split(mark)):
+            note = (
+                f"{place} has labels like {joined[0]!r}, each taken for one class. If they are "
+                "several classes of a picture, add --multi-label."
+            )
+            return [note]
+    return []
 
 
 def _anywhere(mark: str, cells: Cells) -> bool:

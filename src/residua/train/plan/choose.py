@@ -3,6 +3,8 @@
 Whoever goes on with the run takes the same, from ``run.json``.
 """
 
+from residua.base.clock import spell_seconds
+from residua.base.words import count_of
 from residua.data.view import TrainingView
 from residua.evaluate.ranks import Ranks
 from residua.train.display import Display
@@ -59,8 +61,8 @@ def plan_run(
     planned = budget.plan(recipe, seconds)
     if planned != recipe:
         display.say(
-            f"A budget of {budget.minutes:g} minutes allows {planned.loop.epochs} of "
-            f"{recipe.loop.epochs} epochs."
+            f"A budget of {spell_seconds(60 * budget.minutes)} allows {planned.loop.epochs} of "
+            f"{count_of(recipe.loop.epochs, 'epoch')}."
         )
         foreseen = foreseen.shorten(planned.loop.epochs)
     display.say(foreseen.spell())

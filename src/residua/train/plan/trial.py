@@ -4,6 +4,7 @@ The network that will be trained is never touched: not its weights, statistics o
 """
 
 import copy
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def measure_activations(network: ResNet, precision: Precision, size: int) -> int
 def try_step(
     network: ResNet, precision: Precision, size: int, rows: int, *, repeats: int = 4
 ) -> Trial:
-    """Run forward and backward on ``rows`` pictures; the fastest of ``repeats`` more is the time.
+    """Run forward and backward on ``rows`` pictures; the median of ``repeats`` more is the time.
 
     The first runs set up, which takes several times as long; after five seconds no other is begun.
     Raises torch.OutOfMemoryError where the memory of a GPU does not suffice.
@@ -65,7 +66,7 @@ def try_step(
         times.append(time.perf_counter() - started)
         if sum(times) > _PATIENCE and len(times) > 1:
             break
-    return Trial(rows, min(times))
+    return Trial(rows, statistics.median(times[1:] or times))
 
 
 def try_forward(network: ResNet, precision: Precision, size: int, rows: int) -> Trial:

@@ -165,7 +165,8 @@ class LoopPart(Record):
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Pictures of one update, over all processes."""
     micro_batch: Annotated[int, Field(ge=0)] = 0
-    """Pictures that a device computes at once, which changes no update; 0: as many as fit."""
+    """Pictures that a device computes at once; 0: as many as fit. Normalisations see no more than
+    these; nothing else of an update depends on it."""
     seed: Seed = 0
     """Of every random draw."""
     log_every: Positive = 20
@@ -240,4 +241,12 @@ class Recipe(Record):
             raise ValueError("multi-label data need loss.kind bce, focal or asymmetric")
         if self.data.multi_label and self.evaluate.metric == "top1":
             raise ValueError("multi-label data need evaluate.metric map or loss")
+        if not self.data.multi_label and self.evaluate.metric == "map":
+            raise ValueError("evaluate.metric map is of multi-label data: take top1 or loss")
+        average = self.average
+        if average.kind == "uniform" and average.start_epoch >= self.loop.epochs:
+            raise ValueError(
+                f"average.start_epoch {average.start_epoch:g} is not reached by loop.epochs "
+                f"{self.loop.epochs}"
+            )
         return self

@@ -56,11 +56,17 @@ def write_checkpoint(
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"The checkpoint {target} could not be written: {spell_reason(error)}.",
-            next_step="Free some space; the checkpoint before it is still there.",
+            next_step=_say_older(folder),
         ) from error
     for old in list_checkpoints(folder)[keep:]:
         shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _say_older(folder: Path) -> str:
+    if older := list_checkpoints(folder):
+        return f"Free some space. The checkpoint before it, {older[0].name}, is still there."
+    return "Free some space: nothing of this run is on disk yet."
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -100,7 +106,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise _damaged(path, f"cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise _damaged(path, f"is damaged ({type(error).__name__}: {error})") from error
+        raise _damaged(path, "is damaged: it was cut off or altered") from error
 
 
 def remove_strays(folder: Path) -> None:

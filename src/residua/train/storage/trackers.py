@@ -7,6 +7,7 @@ the whole run, is the step of each tracker's curves.
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,13 @@ def make_trackers(
         "tensorboard": _TensorBoard, "wandb": _WandB, "mlflow": _MLflow
     }  # fmt: skip
     return tuple(makers[name](folder, settings) for name in names)
+
+
+def require_trackers(names: Sequence[str]) -> None:
+    """Raise MissingExtraError, before any work, for a tracker whose library is not installed."""
+    for name in names:
+        if find_spec(name) is None:
+            raise MissingExtraError(name, "track")
 
 
 class _TensorBoard:

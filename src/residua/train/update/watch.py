@@ -9,7 +9,8 @@ from residua.train.update.reports import StepReport
 # A smoothed loss this much above its lowest is no noise of a batch.
 _CLIMB = 1.5
 _SMOOTHING = 0.9  # share of the past in the smoothed loss
-_SETTLED = 5  # logging steps before the smoothed loss means anything
+_SETTLED = 5  # logging steps before the smoothed loss means much
+_LEAP = 3.0  # times the lowest, before that
 _SLOW = 0.2  # share of the time spent waiting for pictures that is worth a word
 
 
@@ -19,7 +20,7 @@ class Watch:
     def __init__(self, numbers: dict[str, Any] | None = None) -> None:
         """Go on with ``numbers``, or begin afresh."""
         self.numbers: dict[str, Any] = {
-            "seen": 0, "smoothed": 0.0, "lowest": math.inf, "climbing": False
+            "seen": 0, "last": 0.0, "smoothed": 0.0, "lowest": math.inf, "climbing": False
         } | (numbers or {})  # fmt: skip
         self._said_slow = False  # a matter of this process and its time, not of the run
 
@@ -36,25 +37,24 @@ class Watch:
                     f"diverged. {self._past()}",
                     next_step=f"Lower the learning rate (it was {report.lr:g}): --lr, or find one "
                     "with --find-lr; or add a warm-up, or bound the gradients "
-                    "(-o optimiser.clip_norm=1).",
+                    "(-o optimiser.clip_norm=1). With --restart it begins anew.",
                 )
         return self._climb(report) or self._wait(report)
 
     def _past(self) -> str:
         if not self.numbers["seen"]:
-            return "It was never finite."
-        return f"At the last look the loss was about {self.numbers['smoothed']:.4g}."
+            return "It was not finite at the first look."
+        return f"At the last look the loss was {self.numbers['last']:.4g}."
 
     def _climb(self, report: StepReport) -> str:
         numbers = self.numbers
         seen, past = numbers["seen"], numbers["smoothed"]
         share = min(_SMOOTHING, seen / (seen + 1))
         smoothed = numbers["smoothed"] = share * past + (1 - share) * report.loss
-        numbers["seen"] = seen + 1
-        if seen < _SETTLED:
-            return ""
+        numbers["seen"], numbers["last"] = seen + 1, report.loss
         numbers["lowest"] = lowest = min(numbers["lowest"], smoothed)
-        climbing, before = smoothed > _CLIMB * lowest + 0.05, numbers["climbing"]
+        much = _CLIMB if seen >= _SETTLED else _LEAP
+        climbing, before = smoothed > much * lowest + 0.05, numbers["climbing"]
         numbers["climbing"] = climbing
         if not climbing or before:
             return ""
