@@ -29,13 +29,15 @@ class Architecture(Record):
     ``widths`` are the inner widths of the stages of a plain bottleneck (64, 128, 256, 512); a
     bottleneck gives out four times that. Within a block the 3x3 convolutions have
     ``width * base_width / 64 * groups`` channels (Res2Net: ``width * base_width / 64`` for each of
-    ``scale`` branches).
+    ``scale`` branches). ``inner_widths`` says otherwise, for each block in order: the channels
+    between its first and its last convolution, where pruning has left fewer.
     """
 
     name: str
     block: Literal["basic", "bottleneck", "res2net"]
     depths: tuple[Positive, ...]
     widths: tuple[Positive, ...] = (64, 128, 256, 512)
+    inner_widths: tuple[Positive, ...] = ()
     # "7x7": one 7x7 of stride 2; "deep": three 3x3, the first of stride 2 (vc, vd); both are
     # followed by a 3x3 max pool of stride 2. "3x3": one 3x3 of stride 1, no pool (small images).
     stem: Literal["7x7", "deep", "3x3"] = "7x7"
@@ -61,7 +63,26 @@ class Architecture(Record):
             raise ValueError("a deep stem has three widths, the others one")
         if self.block == "basic" and (self.groups, self.base_width) != (1, 64):
             raise ValueError("a basic block has neither groups nor a base width")
+        if self.inner_widths and len(self.inner_widths) != sum(self.depths):
+            raise ValueError(f"inner_widths are {sum(self.depths)}, one for each block")
+        if any(width % self.units for width in self.inner_widths):
+            raise ValueError(f"inner_widths are multiples of {self.units}, the groups or branches")
         return self
+
+    @property
+    def units(self) -> int:
+        """The equal parts that the inside of a block consists of: groups, or Res2Net's branches."""
+        return self.scale if self.block == "res2net" else self.groups
+
+    def list_inner_widths(self) -> tuple[int, ...]:
+        """Return the channels inside each block, from input to output."""
+        if self.inner_widths:
+            return self.inner_widths
+        return tuple(
+            width if self.block == "basic" else width * self.base_width // 64 * self.units
+            for depth, width in zip(self.depths, self.widths, strict=True)
+            for _ in range(depth)
+        )
 
 
 class Preprocess(Record):

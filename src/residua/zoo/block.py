@@ -92,12 +92,20 @@ class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions (arXiv 1512.03385, figure 5 left)."""
 
     def __init__(
-        self, row: Architecture, inputs: int, width: int, *, stride: int, first: bool, drop: float
+        self,
+        row: Architecture,
+        inputs: int,
+        width: int,
+        inner: int,
+        *,
+        stride: int,
+        first: bool,
+        drop: float,
     ) -> None:
-        """``width`` is the width of the stage."""
+        """``width`` is the width of the stage, ``inner`` the channels between the convolutions."""
         super().__init__(row, inputs, width, stride=stride, first=first, drop=drop)
-        self.conv0 = ConvNorm(inputs, width, 3, stride=stride)
-        self.conv1 = ConvNorm(width, width, 3)
+        self.conv0 = ConvNorm(inputs, inner, 3, stride=stride)
+        self.conv1 = ConvNorm(inner, width, 3)
 
     def branch(self, x: Tensor) -> Tensor:
         """3x3, ReLU, 3x3."""
@@ -114,12 +122,19 @@ class Bottleneck(ResidualBlock):
     """1x1, grouped 3x3, 1x1: the block of ResNet50 and deeper, of ResNeXt and Wide ResNet."""
 
     def __init__(
-        self, row: Architecture, inputs: int, width: int, *, stride: int, first: bool, drop: float
+        self,
+        row: Architecture,
+        inputs: int,
+        width: int,
+        inner: int,
+        *,
+        stride: int,
+        first: bool,
+        drop: float,
     ) -> None:
-        """``width`` is the width of the stage; the inner width follows from the row."""
+        """``width`` is the width of the stage, ``inner`` that of the 3x3."""
         outputs = width * EXPANSION["bottleneck"]
         super().__init__(row, inputs, outputs, stride=stride, first=first, drop=drop)
-        inner = width * row.base_width // 64 * row.groups
         self.conv0 = ConvNorm(inputs, inner, 1)
         self.conv1 = ConvNorm(inner, inner, 3, stride=stride, groups=row.groups)
         self.conv2 = ConvNorm(inner, outputs, 1)
@@ -145,22 +160,30 @@ class SplitBottleneck(ResidualBlock):
     """
 
     def __init__(
-        self, row: Architecture, inputs: int, width: int, *, stride: int, first: bool, drop: float
+        self,
+        row: Architecture,
+        inputs: int,
+        width: int,
+        inner: int,
+        *,
+        stride: int,
+        first: bool,
+        drop: float,
     ) -> None:
-        """``width`` is the width of the stage; a branch has ``width * base_width / 64``."""
+        """``width`` is the width of the stage, ``inner`` that of all branches together."""
         outputs = width * EXPANSION["res2net"]
         super().__init__(row, inputs, outputs, stride=stride, first=first, drop=drop)
         self.scale = row.scale
         self.apart = stride == 2
-        branch = width * row.base_width // 64
-        self.conv0 = ConvNorm(inputs, branch * row.scale, 1)
+        branch = inner // row.scale
+        self.conv0 = ConvNorm(inputs, inner, 1)
         self.split = nn.ModuleList(
             ConvNorm(branch, branch, 3, stride=stride) for _ in range(row.scale - 1)
         )
         self.pool = (
             nn.AvgPool2d(3, stride, 1, count_include_pad=False) if self.apart else nn.Identity()
         )
-        self.conv2 = ConvNorm(branch * row.scale, outputs, 1)
+        self.conv2 = ConvNorm(inner, outputs, 1)
 
     def branch(self, x: Tensor) -> Tensor:
         """1x1, ReLU, the hierarchy of 3x3, 1x1."""

@@ -84,7 +84,7 @@ def _make_stages(row: Architecture) -> nn.ModuleList:
     """Stack the stages; the drop-path rate rises linearly from 0 to the row's over the blocks."""
     make_block = BLOCKS[row.block]
     last = max(1, sum(row.depths) - 1)
-    inputs, done = row.stem_widths[-1], 0
+    inputs, done, inner = row.stem_widths[-1], 0, row.list_inner_widths()
     stages = nn.ModuleList()
     for stage_index, (depth, width) in enumerate(zip(row.depths, row.widths, strict=True)):
         blocks = nn.Sequential()
@@ -94,6 +94,7 @@ def _make_stages(row: Architecture) -> nn.ModuleList:
                     row,
                     inputs,
                     width,
+                    inner[done],
                     stride=2 if index == 0 and stage_index > 0 else 1,
                     first=index == 0 and stage_index == 0,
                     drop=row.drop_path * done / last,

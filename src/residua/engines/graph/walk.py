@@ -116,7 +116,9 @@ class _Walk(Generic[Value]):
                 x = self.emitter.average_pool(x, kernel=2, padding=0)
                 stride = 1
             return self.convolve(x, f"{name}.shortcut", stride=stride, relu=False)
-        outputs, inputs = self.tensors[f"{name}.conv0.conv.weight"].shape[:2]
+        inputs = self.tensors[f"{name}.conv0.conv.weight"].shape[1]
+        last = "conv1" if self.row.block == "basic" else "conv2"
+        outputs = len(self.tensors[f"{name}.{last}.conv.weight"])
         if self.row.shortcut != "padding" or (stride == 1 and outputs == inputs):
             return x
         before = (outputs - inputs) // 2
