@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.prune import Epochs, Prune
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,7 +40,10 @@ Pictures = Annotated[
 ]
 Calibrate = Annotated[
     str,
-    typer.Option(help="Data for int8: calibrates on train/, judges on val/, or both on the whole."),
+    typer.Option(
+        help="Data for int8: calibrates on train/, judges on val/, or both on the whole. With "
+        "--prune: trains on train/."
+    ),
 ]
 MaxDrop = Annotated[
     float,
@@ -46,7 +51,11 @@ MaxDrop = Annotated[
 ]
 Override = Annotated[
     list[str] | None,
-    typer.Option("--override", "-o", help="How that is read: data.label_column=species."),
+    typer.Option(
+        "--override",
+        "-o",
+        help="How that is read: data.label_column=species. With --prune any key of a recipe.",
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -70,6 +79,8 @@ def export(
     takes: Input = "crop",
     calibrate: Calibrate = "",
     max_drop: MaxDrop = 0.5,
+    prune: Prune = None,
+    epochs: Epochs = 3,
     override: Override = None,
     pictures: Pictures = "",
     output: Output = None,
@@ -93,6 +104,8 @@ def export(
 
       residua export flowers.bundle --format openvino --input image
 
+      residua export flowers.bundle --prune 0.3 --calibrate flowers/ --output small.bundle
+
       residua export flowers.bundle --verify
     """
     if list_formats:
@@ -105,17 +118,29 @@ def export(
     names = [part for word in format or () for part in word.split(",")] + list(more or ())
     if not model:
         raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
-    if not names and not verify:
+    if not names and not verify and prune is None:
         raise SettingError(
             "No format was given.", next_step="Add --format onnx, or see: residua export --list"
         )
     if more and not format:
         raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
-    outcomes = _verify(model, pictures) if verify else _export(
-        _open_target(model, output, overwrite=overwrite), names, precision, takes, pictures,
-        calibrate=calibrate, override=override or [], max_drop=max_drop, json=json,
-    )  # fmt: skip
-    _conclude(list(outcomes), json=json)
+    if verify:
+        _conclude(list(_verify(model, pictures)), json=json)
+        return
+    overrides, pruned = override or [], None
+    if prune is None:
+        bundle = _open_target(model, output, overwrite=overwrite)
+    else:
+        bundle, pruned = _prune(
+            model, prune, calibrate, output, epochs=epochs, overrides=overrides,
+            overwrite=overwrite, json=json,
+        )  # fmt: skip
+        overrides = [text for text in overrides if text.startswith("data.")]
+    outcomes = _export(
+        bundle, names, precision, takes, pictures,
+        calibrate=calibrate, override=overrides, max_drop=max_drop, json=json,
+    ) if names else ()  # fmt: skip
+    _conclude(list(outcomes), json=json, pruned=pruned)
 
 
 def _export(
@@ -137,6 +162,13 @@ def _export(
         bundle, names, precision=precision, takes=takes, pictures=read(bundle, pictures),
         guard=guard, max_drop=max_drop / 100, notify=notify,
     )  # fmt: skip
+
+
+def _prune(model: str, share: float, data: str, output: Path | None, **options: Any) -> Any:
+    from residua.cli.prune import prune_first
+    from residua.zoo.weights.resolve import open_bundle
+
+    return prune_first(open_bundle(model), share, data, output, **options)
 
 
 def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
@@ -216,12 +248,16 @@ def _spell_formats(*, json: bool) -> str:
     return "\n".join(lines)
 
 
-def _conclude(outcomes: "list[Outcome]", *, json: bool) -> None:
+def _conclude(
+    outcomes: "list[Outcome]", *, json: bool, pruned: dict[str, Any] | None = None
+) -> None:
     """Print a line a format, and exit with 1 where one failed."""
     from json import dumps
 
     if json:
-        typer.echo(dumps({o.name: _as_record(o) for o in outcomes}, ensure_ascii=False))
+        record = {"pruned": pruned} if pruned else {}
+        record |= {o.name: _as_record(o) for o in outcomes}
+        typer.echo(dumps(record, ensure_ascii=False))
     else:
         for outcome in outcomes:
             typer.echo(_spell(outcome))
