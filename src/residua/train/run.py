@@ -82,8 +82,7 @@ def train(
     ``cache_bytes`` is the memory for pictures of each part. Raises StoppedError after SIGTERM or
     Ctrl-C (the run can go on), TrainingError where it diverged.
     """
-    _refuse(parts.training, output, overwrite=overwrite)
-    require_trackers(recipe.output.track)
+    _refuse(recipe, parts.training, output, overwrite=overwrite)
     display = display or Display(quiet=True)
     folder = RunFolder(run_folder) if run_folder else None
     resumed = open_run(folder, identify(recipe, parts), ranks, restart=restart)
@@ -203,9 +202,10 @@ def _write(
     return read_bundle(output)
 
 
-def _refuse(training: Source, output: Path, *, overwrite: bool) -> None:
+def _refuse(recipe: Recipe, training: Source, output: Path, *, overwrite: bool) -> None:
     """Refuse, before any work, what could not be learnt or written."""
     check_output(output, overwrite=overwrite)
+    require_trackers(recipe.output.track)
     _check_learnable(training)
 
 

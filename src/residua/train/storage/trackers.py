@@ -6,6 +6,7 @@ the whole run, is the step of each tracker's curves.
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +44,7 @@ def make_trackers(
 def require_trackers(names: Sequence[str]) -> None:
     """Raise MissingExtraError, before any work, for a tracker whose library is not installed."""
     for name in names:
-        if find_spec(name) is None:
+        if name not in sys.modules and find_spec(name) is None:
             raise MissingExtraError(name, "track")
 
 

@@ -131,7 +131,7 @@ def test_limits_are_looked_at_before_anything_is_read(tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="the limit is"):
         read_weights(write_folder(tmp_path / "x", files))
     monkeypatch.undo()
-    monkeypatch.setattr(inference, "_TEXT_LIMIT", 10)
+    monkeypatch.setattr(inference, "TEXT_LIMIT", 10)
     with pytest.raises(WeightsError, match=r"inference\.yml in .* has 11 bytes; the limit is 10"):
         read_weights(write_folder(tmp_path / "y", files | {"inference.yml": "a" * 11}))
 
