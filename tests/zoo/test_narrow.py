@@ -60,11 +60,12 @@ def test_pixels_left_out_beforehand_come_to_the_same(side):
 
 def test_nothing_is_left_out_where_nothing_is_learnt():
     network = create("ResNet18", widths=(8, 8, 8, 8), num_classes=2, seed=0)
-    projection = network.stages[1][0].shortcut
+    conv = network.stages[1][0].shortcut.conv
     pictures = torch.zeros(1, 8, 4, 4)
-    assert projection._is_unsafe(pictures)
-    assert not projection._is_unsafe(pictures.to("meta"))
+    assert conv._is_unsafe(pictures, conv.weight)
+    assert not conv._is_unsafe(pictures.to("meta"), conv.weight)
+    assert not conv._is_unsafe(pictures, conv.weight.detach())
     with torch.no_grad():
-        assert not projection._is_unsafe(pictures)
-    wide = create("ResNet18", num_classes=2, seed=0).stages[1][0].shortcut
-    assert not wide._is_unsafe(torch.zeros(1, 64, 4, 4))
+        assert not conv._is_unsafe(pictures, conv.weight)
+    wide = create("ResNet18", num_classes=2, seed=0).stages[1][0].shortcut.conv
+    assert not wide._is_unsafe(torch.zeros(1, 64, 4, 4), wide.weight)

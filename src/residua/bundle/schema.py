@@ -29,8 +29,7 @@ class Architecture(Record):
     ``widths`` are the inner widths of the stages of a plain bottleneck (64, 128, 256, 512); a
     bottleneck gives out four times that. Within a block the 3x3 convolutions have
     ``width * base_width / 64 * groups`` channels (Res2Net: ``width * base_width / 64`` for each of
-    ``scale`` branches). ``inner_widths`` says otherwise, for each block in order: the channels
-    between its first and its last convolution, where pruning has left fewer.
+    ``scale`` branches). Where pruning left fewer, ``inner_widths`` says how many in each block.
     """
 
     name: str
@@ -65,20 +64,18 @@ class Architecture(Record):
             raise ValueError("a basic block has neither groups nor a base width")
         if self.inner_widths and len(self.inner_widths) != sum(self.depths):
             raise ValueError(f"inner_widths are {sum(self.depths)}, one for each block")
-        if any(width % self.units for width in self.inner_widths):
-            raise ValueError(f"inner_widths are multiples of {self.units}, the groups or branches")
+        if odd := [width for width in self.inner_widths if width % self.units]:
+            raise ValueError(f"inner_widths are multiples of {self.units}: {odd}")
         return self
 
     @property
     def units(self) -> int:
-        """The equal parts that the inside of a block consists of: groups, or Res2Net's branches."""
+        """The equal parts of the inside of a block: groups, or Res2Net's branches."""
         return self.scale if self.block == "res2net" else self.groups
 
     def list_inner_widths(self) -> tuple[int, ...]:
         """Return the channels inside each block, from input to output."""
-        if self.inner_widths:
-            return self.inner_widths
-        return tuple(
+        return self.inner_widths or tuple(
             width if self.block == "basic" else width * self.base_width // 64 * self.units
             for depth, width in zip(self.depths, self.widths, strict=True)
             for _ in range(depth)

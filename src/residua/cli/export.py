@@ -98,9 +98,7 @@ def export(
 
     For example:
 
-      residua export flowers.bundle --format onnx openvino
-
-      residua export ResNet50_vd_ssld --format onnx --pictures photos/
+      residua export ResNet50_vd_ssld --format onnx openvino --pictures photos/
 
       residua export flowers.bundle --format openvino --input image
 
@@ -109,21 +107,11 @@ def export(
       residua export flowers.bundle --verify
     """
     if list_formats:
-        typer.echo(_spell_formats(json=json))
-        return
-    from residua.base.errors import SettingError, UnknownNameError
+        from residua.cli.export_lines import spell_formats
 
-    if takes not in {"crop", "image"}:
-        raise UnknownNameError("input", takes, ("crop", "image"))
-    names = [part for word in format or () for part in word.split(",")] + list(more or ())
-    if not model:
-        raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
-    if not names and not verify and prune is None:
-        raise SettingError(
-            "No format was given.", next_step="Add --format onnx, or see: residua export --list"
-        )
-    if more and not format:
-        raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
+        typer.echo(spell_formats(json=json))
+        return
+    names = _check(model, format, more, takes, formless=verify or prune is not None)
     if verify:
         _conclude(list(_verify(model, pictures)), json=json)
         return
@@ -141,6 +129,26 @@ def export(
         calibrate=calibrate, override=overrides, max_drop=max_drop, json=json,
     ) if names else ()  # fmt: skip
     _conclude(list(outcomes), json=json, pruned=pruned)
+
+
+def _check(
+    model: str, first: list[str] | None, more: list[str] | None, takes: str, *, formless: bool
+) -> list[str]:
+    """Return the names of the formats; refuse what makes no sense. ``formless``: none is needed."""
+    from residua.base.errors import SettingError, UnknownNameError
+
+    if takes not in {"crop", "image"}:
+        raise UnknownNameError("input", takes, ("crop", "image"))
+    names = [part for word in first or () for part in word.split(",")] + list(more or ())
+    if not model:
+        raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
+    if not names and not formless:
+        raise SettingError(
+            "No format was given.", next_step="Add --format onnx, or see: residua export --list"
+        )
+    if more and not first:
+        raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
+    return names
 
 
 def _export(
@@ -230,64 +238,20 @@ def _read_images(bundle: "Bundle", pictures: str) -> "list[np.ndarray] | None":
     return images
 
 
-def _spell_formats(*, json: bool) -> str:
-    from dataclasses import asdict
-    from importlib.util import find_spec
-    from json import dumps
-
-    from residua.export.formats import FORMATS
-
-    if json:
-        return dumps({name: asdict(form) for name, form in FORMATS.items()})
-    lines = []
-    for name, form in FORMATS.items():
-        missing = [library for library in form.libraries if find_spec(library) is None]
-        state = f"needs: pip install 'residua[{form.extra}]'" if missing else "installed"
-        precisions = ", ".join(form.precisions)
-        lines.append(f"{name:<12}{form.title:<32}{precisions:<20}{state}")
-    return "\n".join(lines)
-
-
 def _conclude(
     outcomes: "list[Outcome]", *, json: bool, pruned: dict[str, Any] | None = None
 ) -> None:
     """Print a line a format, and exit with 1 where one failed."""
     from json import dumps
 
+    from residua.cli.export_lines import as_record, spell_outcome
+
     if json:
         record = {"pruned": pruned} if pruned else {}
-        record |= {o.name: _as_record(o) for o in outcomes}
+        record |= {o.name: as_record(o) for o in outcomes}
         typer.echo(dumps(record, ensure_ascii=False))
     else:
         for outcome in outcomes:
-            typer.echo(_spell(outcome))
+            typer.echo(spell_outcome(outcome))
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(FAILED)
-
-
-def _as_record(outcome: "Outcome") -> dict[str, Any]:
-    if outcome.export is None:
-        return {"error": str(outcome.error)}
-    return outcome.export.model_dump(mode="json")
-
-
-def _spell(outcome: "Outcome") -> str:
-    export = outcome.export
-    if export is None:
-        return f"{outcome.name}: not written. {outcome.error}"
-    size = sum(record.bytes for record in export.files.values()) / 1e6
-    lines = [f"{outcome.name}: {export.entry}, {size:.1f} MB"]
-    if export.parity is None:
-        lines.append("  not compared: it cannot be run on this system")
-    else:
-        parity = export.parity
-        lines.append(
-            f"  on {parity.inputs} {export.input}s ({parity.pictures} of pictures) the best class "
-            f"agrees on {parity.agreement:.1%}, probabilities within {parity.difference:.2g}"
-        )
-    if (drop := export.drop) is not None:
-        lines.append(
-            f"  {drop.score} on {drop.images} pictures: float32 {drop.fp32:.2%}, int8 "
-            f"{drop.int8:.2%}; {drop.kept} of {drop.layers} layers left in float32"
-        )
-    return "\n".join([*lines, *(f"  {note}" for note in export.notes)])

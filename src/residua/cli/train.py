@@ -34,6 +34,7 @@ def train(
     mixup: option.Mixup = None,
     label_smoothing: option.Smoothing = None,
     seed: option.Seed = None,
+    quantise: option.Quantise = False,
     find_lr: option.FindRate = False,
     output: option.Output = None,
     overwrite: option.Overwrite = False,
@@ -62,7 +63,8 @@ def train(
         "augment.image_size": image_size, "augment.mix.mixup": mixup,
         "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
         "schedule.warmup_epochs": warmup_epochs, "loss.label_smoothing": label_smoothing,
-        "precision.compute": precision, "data.val_fraction": val_fraction,
+        "precision.compute": precision, "precision.quantise": quantise or None,
+        "data.val_fraction": val_fraction,
         "data.multi_label": multi_label or None, "output.track": track or None,
     }  # fmt: skip
     wishes = Wishes(config, flags, tuple(override or ()))

@@ -77,6 +77,15 @@ Override = Annotated[
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Passes over the pictures.", rich_help_panel=_RECIPE)
 ]
+Quantise = Annotated[
+    bool,
+    typer.Option(
+        "--quantise",
+        help="Fine-tune a bundle for int8, where its export costs too much: --pretrained "
+        "YOUR.bundle. Short, at a low rate, unless told otherwise.",
+        rich_help_panel=_RECIPE,
+    ),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(

@@ -20,8 +20,8 @@ from residua.train.loop import Surroundings, fit
 from residua.train.plan.budget import Budget
 from residua.train.plan.choose import plan_run
 from residua.train.recipe.tree import Recipe
-from residua.train.setup import make_computation, make_state
-from residua.train.start import Start, start
+from residua.train.setup import begin, end_rounding, make_computation, make_state
+from residua.train.start import Start
 from residua.train.stop import StopRequest
 from residua.train.storage.checkpoint import spell_reason
 from residua.train.storage.keeper import Keeper
@@ -86,11 +86,10 @@ def train(
     display = display or Display(quiet=True)
     folder = RunFolder(run_folder) if run_folder else None
     resumed = open_run(folder, identify(recipe, parts), ranks, restart=restart)
-    precision = choose_precision(
-        resumed.chosen.get("precision", recipe.precision.compute),
-        choose_device(device, ranks.local_rank), deterministic=recipe.precision.deterministic,
-    )  # fmt: skip
-    begun = start(recipe, parts.training.classes)
+    wanted = resumed.chosen.get("precision", recipe.precision.compute)
+    target, exact = choose_device(device, ranks.local_rank), recipe.precision.deterministic
+    precision = choose_precision(wanted, target, deterministic=exact)
+    begun = begin(recipe, parts.training, precision.device, ranks)
     display.say("\n".join([*resumed.notes, begun.notes[0], f"Computing in {precision.reason}."]))
     view = TrainingView(
         parts.training, begun.preprocess, recipe.augment, seed=recipe.loop.seed,
@@ -116,6 +115,7 @@ def train(
         )  # fmt: skip
         fit(state, computation, view, planned, surroundings)
         epoch = _take_best(state, computation, view, planned, keeper)
+        begun = end_rounding(begun, state.history, epoch)
         bundle = _write(begun, planned, parts, validation, view, ranks, output, overwrite=overwrite)
         record.write("end", bundle=str(output), epoch=epoch, replaced=len(view.failures))
     if folder is not None and ranks.first:

@@ -10,6 +10,7 @@ from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Architecture, Classes, Preprocess
 from residua.train.recipe.tree import EvaluatePart, ModelPart, Recipe
+from residua.train.update.rounding import Rounding
 from residua.zoo.create import create
 from residua.zoo.load import make_network
 from residua.zoo.resnet import ResNet
@@ -31,7 +32,7 @@ class Start:
     """A network to train, how its pictures are prepared, and what to tell the user.
 
     ``preprocess`` is what training crops by; ``deployed`` is what is validated and written: another
-    size where the recipe evaluates at another.
+    size where the recipe evaluates at another. ``rounding`` is that of int8, if the network has it.
     """
 
     network: ResNet
@@ -40,6 +41,7 @@ class Start:
     notes: tuple[str, ...]
     parent: str = ""
     licence: str = "unknown"
+    rounding: Rounding | None = None
 
 
 def start(recipe: Recipe, classes: Classes) -> Start:

@@ -13,6 +13,27 @@ from residua.bundle.schema import Architecture
 _LEAST_INPUTS = 16
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution without bias, whose gradients a processor can compute."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+        """Give ``inputs`` and ``outputs`` in channels."""
+        super().__init__(inputs, outputs, 1, stride, bias=False)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002 - torch's name
+        if self._is_unsafe(input, weight):
+            rows, columns = self.stride
+            return functional.conv2d(input[:, :, ::rows, ::columns], weight, bias)
+        y: Tensor = super()._conv_forward(input, weight, bias)
+        return y
+
+    def _is_unsafe(self, x: Tensor, weight: Tensor) -> bool:
+        """Tell whether the backward pass of the convolution itself could crash."""
+        narrow = self.in_channels < _LEAST_INPUTS and self.stride != (1, 1)
+        learning = torch.is_grad_enabled() and weight.requires_grad
+        return narrow and learning and x.device.type == "cpu"
+
+
 class Projection(nn.Module):
     """1x1 convolution and normalisation; with ``average`` the stride is a 2x2 average pool.
 
@@ -28,25 +49,13 @@ class Projection(nn.Module):
             if pooled
             else nn.Identity()
         )
-        self.conv = nn.Conv2d(inputs, outputs, 1, 1 if pooled else stride, bias=False)
+        self.conv = Pointwise(inputs, outputs, stride=1 if pooled else stride)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] → [N, outputs, H/stride, W/stride]."""
-        x = self.pool(x)
-        y: Tensor = self.norm(self._subsample(x) if self._is_unsafe(x) else self.conv(x))
+        y: Tensor = self.norm(self.conv(self.pool(x)))
         return y
-
-    def _is_unsafe(self, x: Tensor) -> bool:
-        """Tell whether the backward pass of the convolution itself could crash."""
-        conv = self.conv
-        narrow = conv.in_channels < _LEAST_INPUTS and conv.stride != (1, 1)
-        learning = torch.is_grad_enabled() and conv.weight.requires_grad
-        return narrow and learning and x.device.type == "cpu"
-
-    def _subsample(self, x: Tensor) -> Tensor:
-        rows, columns = self.conv.stride
-        return functional.conv2d(x[:, :, ::rows, ::columns], self.conv.weight, self.conv.bias)
 
 
 class PaddedSubsample(nn.Module):

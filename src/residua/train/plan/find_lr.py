@@ -24,8 +24,7 @@ from residua.evaluate.ranks import SINGLE
 from residua.train.display import Display
 from residua.train.plan.fit_batch import choose_micro_batch
 from residua.train.recipe.tree import Recipe
-from residua.train.setup import make_computation
-from residua.train.start import start
+from residua.train.setup import begin, make_computation
 from residua.train.update.clipping import clip_norm
 from residua.train.update.optimiser import make_optimiser, set_rate
 from residua.train.update.precision import choose_device, choose_precision
@@ -62,7 +61,7 @@ class RateTest:
 def try_rates(recipe: Recipe, parts: Parts, *, device: str, display: Display) -> RateTest:
     """Set up the training that ``recipe`` says, without writing anything, and try rates with it."""
     precision = choose_precision(recipe.precision.compute, choose_device(device))
-    begun = start(recipe, parts.training.classes)
+    begun = begin(recipe, parts.training, precision.device)
     display.say(begun.notes[0])
     batch = min(recipe.loop.batch_size, len(parts.training))
     micro = recipe.loop.micro_batch or choose_micro_batch(

@@ -88,6 +88,7 @@ def forecast(
     each = measure_activations(network, precision, size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     copies = _COPIES[recipe.optimiser.name] + (recipe.average.kind != "none")
+    copies += recipe.precision.quantise  # rounded
     micro = max(piece.stop - piece.start for piece in shares.micro_batches)
     buffers = 3 * (shares.rows.stop - shares.rows.start) * size * size * network.row.input_channels
     return Forecast(

@@ -6,7 +6,13 @@ from typing import Any
 
 from residua.data.settings import DataPart
 from residua.data.source import Source
-from residua.train.recipe.defaults import Choice, choose_recipe, fit_length, scale_sizes
+from residua.train.recipe.defaults import (
+    Choice,
+    choose_recipe,
+    fit_length,
+    fit_quantising,
+    scale_sizes,
+)
 from residua.train.recipe.file import override, read_recipe_file
 from residua.train.recipe.tree import Recipe
 
@@ -33,6 +39,13 @@ class Wishes:
         pairs = (text.partition("=") for text in self.overrides)
         return any(k.strip() == key and v.strip().lower() == "true" for k, _, v in pairs)
 
+    @property
+    def quantises(self) -> bool:
+        """Whether the training is for int8, by its own recipe."""
+        key = "precision.quantise"
+        said = bool(self.flags.get(key)) or self.says_true(key)
+        return self.config == "quantise" or (said and not self.config)
+
 
 def find_data_part(wishes: Wishes) -> DataPart:
     """Return how the data set is read, which has to be known before it is."""
@@ -42,7 +55,12 @@ def find_data_part(wishes: Wishes) -> DataPart:
 def compose_recipe(wishes: Wishes, source: Source, *, gpu: bool) -> Choice:
     """Return the recipe that ``wishes`` come to for ``source``, and why it was taken."""
     model, pretrained = wishes.flags.get("model.name"), wishes.flags.get("model.pretrained")
-    if wishes.config:
+    if pretrained and wishes.quantises:
+        choice = Choice(
+            fit_quantising(read_recipe_file("quantise"), source, pretrained, model or ""),
+            (f"Recipe quantise, from {pretrained}, with its sizes and augmentation.",),
+        )
+    elif wishes.config:
         choice = Choice(read_recipe_file(wishes.config), (f"Recipe {wishes.config}.",))
     elif pretrained:
         choice = Choice(

@@ -1,15 +1,17 @@
 """What ``residua train DATA`` does when it is told nothing else."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from residua.base.errors import DownloadError, ImageError
+from residua.data.settings import AugmentPart
 from residua.data.source import Source
 from residua.pixels.decode import decode
 from residua.train.recipe.book import find_recipe
 from residua.train.recipe.file import change
-from residua.train.recipe.tree import Recipe
+from residua.train.recipe.tree import LossPart, Recipe
 from residua.zoo.weights.resolve import open_bundle
 
 # Enough features for most photos, and a step that a processor takes in time.
@@ -62,6 +64,30 @@ def choose_recipe(source: Source, *, gpu: bool) -> Choice:
 def fit_length(recipe: Recipe, samples: int) -> Recipe:
     """Return the fine-tuning recipe with as many epochs as a set of so many pictures wants."""
     return _lengthen(recipe, samples, updates=1000, epochs=(5, 30))
+
+
+def fit_quantising(recipe: Recipe, source: Source, pretrained: str, model: str) -> Recipe:
+    """Return the recipe for int8 on ``source``, short, with the sizes of the bundle ``pretrained``.
+
+    Where the bundle tells how it was trained, pictures are augmented and errors counted as they
+    were then: to go on in another way costs more than rounding does. Progressive resizing, which
+    is for long runs, is left out. ``model`` names the row of a weight file.
+    """
+    manifest = open_bundle(pretrained, architecture=model or None).manifest
+    crop, own = manifest.preprocess.crop_size, manifest.recipe
+    parts: dict[str, Any] = {"augment": recipe.augment.model_copy(update={"image_size": crop})}
+    if own:
+        augment = AugmentPart.model_validate(own.get("augment", {}))
+        parts["augment"] = augment.model_copy(update={"progressive": None})
+        parts["loss"] = LossPart.model_validate(own.get("loss", {}))
+    tested = {
+        "evaluate.image_size": crop,
+        "evaluate.short_side": manifest.preprocess.short_side,
+        "evaluate.metric": "map" if source.multi_label else recipe.evaluate.metric,
+        "data.multi_label": source.multi_label,
+    }
+    short = _lengthen(recipe, len(source), updates=300, epochs=(1, 5))
+    return change(short.model_copy(update=parts), tested)
 
 
 def scale_sizes(recipe: Recipe, size: int) -> dict[str, int]:

@@ -155,6 +155,9 @@ class PrecisionPart(Record):
     """Compile the network (torch.compile)."""
     deterministic: bool = False
     """Only algorithms that repeat bit by bit on a GPU; on a processor they always do."""
+    quantise: bool = False
+    """Train and validate trained weights with the rounding of int8, so that an int8 export of the
+    bundle loses less; the bundle itself is float32 as ever."""
 
 
 class LoopPart(Record):
@@ -237,6 +240,8 @@ class Recipe(Record):
                 "with schedule.per epoch a warm-up from 0 trains the first epoch at rate 0: give "
                 "schedule.warmup_start"
             )
+        if self.precision.quantise:
+            _refuse_quantising(self.model, self.precision)
         if self.data.multi_label and self.loss.kind == "cross-entropy":
             raise ValueError("multi-label data need loss.kind bce, focal or asymmetric")
         if self.data.multi_label and self.evaluate.metric == "top1":
@@ -250,3 +255,16 @@ class Recipe(Record):
                 f"{self.loop.epochs}"
             )
         return self
+
+
+def _refuse_quantising(model: ModelPart, precision: PrecisionPart) -> None:
+    """Refuse what cannot be trained with the rounding of int8."""
+    if not model.pretrained:
+        raise ValueError(
+            "precision.quantise makes trained weights fit for int8, and model.pretrained names "
+            "none: train without it first, then with --pretrained YOUR.bundle --quantise"
+        )
+    if precision.compile:
+        raise ValueError(
+            "precision.quantise and precision.compile do not go together: set the latter to false"
+        )
