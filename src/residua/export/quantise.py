@@ -107,7 +107,9 @@ def quantise(bundle: Bundle, backend: Backend, guard: Guard, max_drop: float) ->
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(guard.crops),
             advanced_quantization_parameters=AdvancedQuantizationParameters(
-                overflow_fix=OverflowFix.ENABLE if reduced else OverflowFix.DISABLE
+                overflow_fix=OverflowFix.ENABLE if reduced else OverflowFix.DISABLE,
+                # It makes these networks worse (LOG.md, "int8 without correction of biases").
+                disable_bias_correction=True,
             ),
             advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
                 max_num_iterations=_MOST_REVERTED,
@@ -133,7 +135,7 @@ def refuse_drop(drop: Drop) -> EngineError:
         f"  float32   {drop.fp32:.2%} on {drop.images} pictures of {drop.data}\n"
         f"  int8      {drop.int8:.2%}, with {drop.kept} of {drop.layers} layers left in float32",
         next_step="Allow more with --max-drop, give more pictures to --calibrate, or fine-tune "
-        "for int8 first: residua train --quantise",
+        "for int8 first: residua train DATA --pretrained YOUR.bundle --quantise",
     )
 
 
