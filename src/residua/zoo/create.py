@@ -11,6 +11,7 @@ from torch import nn
 
 from residua.base.errors import SettingError
 from residua.bundle.schema import Architecture
+from residua.bundle.store import Bundle
 from residua.zoo.block import BasicBlock, Bottleneck, SplitBottleneck
 from residua.zoo.load import export_tensors, load_tensors
 from residua.zoo.resnet import ResNet
@@ -35,9 +36,9 @@ def create(
     Args:
         row: a row of the table, or its name in any spelling (UnknownNameError offers the nearest).
         weights: a name ("ResNet50_vd_ssld"), a bundle or a weight file to start from. The
-            classifier is drawn afresh if ``num_classes`` differs from theirs, and the first
-            convolution adapted to ``input_channels`` (see ``zoo.surgery.adapt_channels``);
-            everything else must fit, or WeightsMismatchError shows the table of differences.
+            classifier is drawn afresh if ``num_classes`` differs, the first convolution adapted
+            to ``input_channels`` (see ``zoo.surgery.adapt_channels``), blocks are as wide inside
+            as in a pruned bundle; all else must fit, or WeightsMismatchError says what differs.
         num_classes: outputs of the classifier; by default the row's.
         input_channels: 3 for RGB, 1 for grey, 4 for RGBA, or any number.
         small_images: replace the stem by one 3x3 convolution of stride 1 without max pool, for
@@ -50,17 +51,15 @@ def create(
         seed: draws the weights from a generator of their own; None uses torch's.
     """
     row = find_row(row) if isinstance(row, str) else row
-    changes: dict[str, Any] = {}
-    if num_classes is not None:
-        changes["num_classes"] = num_classes
-    if input_channels is not None:
-        changes["input_channels"] = input_channels
-    if drop_path is not None:
-        changes["drop_path"] = drop_path
+    said = {"num_classes": num_classes, "input_channels": input_channels, "drop_path": drop_path}
+    changes: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     if widths is not None:
-        changes["widths"] = tuple(widths)
+        changes |= {"widths": tuple(widths), "inner_widths": ()}
     if small_images and row.stem != "3x3":
         changes |= {"stem": "3x3", "stem_widths": (row.stem_widths[-1],)}
+    bundle = None if weights is None else _open(weights)
+    if bundle is not None and widths is None:
+        changes |= _take_inner_widths(row, bundle.manifest.architecture)
     # model_copy does not validate, so the changed row is read afresh.
     try:
         row = Architecture.model_validate(row.model_dump() | changes)
@@ -73,16 +72,26 @@ def create(
             torch.manual_seed(seed)
         network = ResNet(row)
         initialise(network, zero_gamma=zero_gamma)
-    if weights is not None:
-        _start_from(network, weights)
+    if bundle is not None:
+        _start_from(network, bundle)
     return network
 
 
-def _start_from(network: ResNet, weights: str | Path) -> None:
-    """Put the tensors of ``weights`` into ``network``, fitted to its channels and classes."""
+def _open(weights: str | Path) -> Bundle:
     from residua.zoo.weights.resolve import open_bundle
 
-    tensors = adapt_channels(open_bundle(weights).tensors(), network.row.input_channels)
+    return open_bundle(weights)
+
+
+def _take_inner_widths(row: Architecture, given: Architecture) -> dict[str, Any]:
+    """Return the inner widths of a pruned row for the same row before pruning."""
+    same = (row.block, row.depths, row.units) == (given.block, given.depths, given.units)
+    return {"inner_widths": given.inner_widths} if same and not row.inner_widths else {}
+
+
+def _start_from(network: ResNet, bundle: Bundle) -> None:
+    """Put the tensors of ``bundle`` into ``network``, fitted to its channels and classes."""
+    tensors = adapt_channels(bundle.tensors(), network.row.input_channels)
     head = {name: a for name, a in export_tensors(network).items() if name.startswith("head.")}
     if tensors["head.bias"].shape != head["head.bias"].shape:
         tensors |= head
