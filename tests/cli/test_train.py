@@ -83,6 +83,19 @@ def test_fine_tuning_from_a_bundle(shapes, tmp_path):
     assert manifest.provenance.parent == str(parent)
 
 
+def test_a_bundle_is_made_fit_for_int8(shapes, tmp_path):
+    parent, child = tmp_path / "parent.bundle", tmp_path / "child.bundle"
+    _run(shapes, *_QUICK, "--output", parent)
+    result = _run(shapes, "--pretrained", parent, "--quantise", "--epochs", 1, "--output", child)
+    assert "Recipe quantise, from" in result.stderr
+    assert "With the rounding of int8: top-1" in result.stdout
+    manifest = read_bundle(child).manifest
+    assert manifest.recipe["precision"]["quantise"]
+    assert manifest.preprocess == read_bundle(parent).manifest.preprocess
+    with pytest.raises(SettingError, match=r"--pretrained YOUR\.bundle --quantise"):
+        _run(shapes, *_QUICK, "--quantise", "--output", tmp_path / "x.bundle")
+
+
 def test_an_existing_bundle_needs_overwrite(shapes, tmp_path):
     output = tmp_path / "x.bundle"
     _run(shapes, *_QUICK, "--output", output)
