@@ -2,8 +2,9 @@
 
 RESIDUA_TEST_DATA=FOLDER python benchmarks/quantise.py [FOLDER]
 
-Nothing is left in float32. Two trained networks, each fine-tuned once with the rounding of int8 and once without, all else the
-same. FOLDER keeps the bundles; those that are there are not trained again.
+Nothing is left in float32. Two trained networks, each fine-tuned once with the rounding of int8 and
+once without, all else the same. FOLDER keeps the bundles; those that are there are not trained
+again.
 """
 
 import json
