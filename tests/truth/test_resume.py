@@ -79,6 +79,20 @@ def test_a_uniform_average_goes_on_bit_by_bit(pictures, tmp_path):
     assert_same(read_result(cut), read_result(whole))
 
 
+def test_a_run_with_the_rounding_of_int8_goes_on_bit_by_bit(pictures, tmp_path):
+    """Its ranges are measured anew, on the weights that it started from."""
+    parent = tmp_path / "parent.bundle"
+    finish(command(pictures, parent))
+    settings = ("precision.quantise=true", f"model.pretrained={parent}", "precision.compute=fp32")
+    whole, cut = tmp_path / "whole.bundle", tmp_path / "cut.bundle"
+    finish(command(pictures, whole, *settings))
+    for updates in (3, 9):
+        kill_after(command(pictures, cut, *settings), cut, updates)
+    words = finish(command(pictures, cut, *settings))
+    assert "round as int8 does" in words
+    assert_same(read_result(cut), read_result(whole))
+
+
 def test_a_damaged_checkpoint_is_said_and_the_one_before_used(pictures, undisturbed, tmp_path):
     output = tmp_path / "shapes.bundle"
     same = command(pictures, output, "loop.micro_batch=4")
