@@ -88,7 +88,9 @@ def test_other_classes_and_an_existing_bundle_are_refused(bundle, shapes, tmp_pa
     with pytest.raises(SettingError, match="are not those of the bundle"):
         prune_bundle(other, str(shapes), 0.3, tmp_path / "y.bundle")
     with pytest.raises(SettingError, match="exists already"):
-        prune_bundle(bundle, str(shapes), 0.3, bundle.path)
+        prune_bundle(bundle, str(shapes), 0.3, other.path)
+    with pytest.raises(SettingError, match="is the bundle that is pruned"):
+        prune_bundle(bundle, str(shapes), 0.3, bundle.path, overwrite=True)
 
 
 def test_the_recipe_follows_the_bundle_and_what_was_said(bundle):

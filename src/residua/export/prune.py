@@ -78,6 +78,10 @@ def prune_bundle(
     validation part judges all three networks. ``overrides`` change the recipe of the repair. Raises
     SettingError where data, share or output make no sense, before any work.
     """
+    if output.resolve() == bundle.path.resolve():
+        raise SettingError(
+            f"{output} is the bundle that is pruned.", next_step="Choose another --output."
+        )
     check_output(output, overwrite=overwrite)
     display = display or Display(quiet=True)
     manifest = bundle.manifest
