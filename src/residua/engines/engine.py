@@ -1,9 +1,10 @@
 """What every engine offers, and how one is asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +30,16 @@ class Demand:
     device: str = "cpu"
     threads: int | None = None
     hint: Hint = "latency"
+    verified: Future[Path] | None = field(default=None, compare=False, repr=False)
+
+    def verify_ahead(self) -> Self:
+        """Return the same, its export being verified in a thread while a library is imported."""
+        if self.export is None:
+            return self
+        thread = ThreadPoolExecutor(1, "verify")
+        future = thread.submit(open_export, self.bundle, self.export)
+        thread.shutdown(wait=False)
+        return replace(self, verified=future)
 
     def open_export(self) -> tuple[Path, Export]:
         """Return the verified file of the export and its record, for engines that need one.
@@ -37,6 +48,8 @@ class Demand:
         """
         if self.export is None:
             raise EngineError(f"{self.bundle.path} was given to an engine that runs exports only.")
+        if self.verified is not None:
+            return self.verified.result(), self.export
         return open_export(self.bundle, self.export), self.export
 
 

@@ -7,7 +7,6 @@ import onnxruntime as ort
 
 from residua.base.errors import BundleDamagedError, MissingExtraError
 from residua.base.machine import usable_cores
-from residua.bundle.exports import open_export
 from residua.engines.engine import Demand
 
 
@@ -43,7 +42,7 @@ class OnnxRuntimeEngine:
 def _content(demand: Demand) -> bytes | str:
     """Return the path of the export, or the bytes of a graph of the weights."""
     if demand.export is not None:
-        return str(open_export(demand.bundle, demand.export))
+        return str(demand.open_export()[0])
     if find_spec("onnx") is None:
         raise MissingExtraError("onnx", "export")
     from residua.engines.graph.onnx import build_model

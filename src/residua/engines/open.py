@@ -38,6 +38,7 @@ def make_demand(
 
 def open_runtime(name: str, demand: Demand) -> Engine:  # noqa: PLR0911  # a case an engine
     """Return the engine ``name`` with what ``demand`` says loaded. Imports its library."""
+    demand = demand.verify_ahead()
     match name:
         case "openvino":
             from residua.engines.openvino import OpenVinoEngine

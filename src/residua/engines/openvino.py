@@ -8,7 +8,6 @@ import numpy as np
 import openvino as ov
 
 from residua.base.errors import BundleDamagedError, SettingError
-from residua.bundle.exports import open_export
 from residua.engines.engine import Demand
 from residua.engines.graph.openvino import build_model
 from residua.zoo.weights.cache import cache_folder
@@ -73,7 +72,7 @@ def _computes_in(core: ov.Core, precision: str) -> bool:
 
 def _compile(core: ov.Core, demand: Demand, options: dict[str, Any]) -> ov.CompiledModel:
     if demand.export is not None:
-        path = open_export(demand.bundle, demand.export)
+        path, _ = demand.open_export()
         return _compile_file(core, path, options)
     bundle = demand.bundle
     try:

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from residua.bundle.exports import open_export
 from residua.bundle.store import Bundle
 from residua.engines.engine import Demand
 from residua.pixels.graph import Deployed
@@ -30,7 +29,7 @@ class TorchEngine:
         self.precision = demand.precision
         self._run: Callable[[Tensor], Tensor]
         if demand.export is not None:
-            path = open_export(demand.bundle, demand.export)
+            path, _ = demand.open_export()
             self._run = torch.export.load(path).module()
         else:
             self._run = _arrange(_deploy(demand), mode, self._device)
