@@ -56,7 +56,8 @@ def time_process(command: list[str], environment: dict[str, str]) -> tuple[float
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
-        assert process.stdout and process.stdout.readline()
+        assert process.stdout
+        assert process.stdout.readline()
         answered = time.perf_counter() - started
         process.wait()
     assert process.returncode == 0
@@ -78,7 +79,7 @@ def time_stages(arguments: list[str], environment: dict[str, str]) -> dict[str, 
 
 def main() -> None:
     """Measure in turns and write results/cold_start.json."""
-    picture = str(sorted((DATA / "photos").glob("*.JPEG"))[0])
+    picture = str(min((DATA / "photos").glob("*.JPEG")))
     with tempfile.TemporaryDirectory() as folder:
         bundle = make_random_bundle(Path(folder) / "x.bundle", "ResNet50_vd")
         assert all(one.error is None for one in export_bundle(bundle, ["openvino", "onnx"]))
