@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from making_bundles import make_random_bundle
 from recording import RESULTS, summarise, write_result
+from residua.bench.stand_in import make_stand_in
 from residua.export.run import export_bundle
+from residua.zoo.weights.catalogue import find_architecture
 
 DATA = Path(os.environ.get("RESIDUA_TEST_DATA") or RESULTS.parent.parent / "shared" / "data")
 ROUNDS = 15
@@ -81,7 +82,7 @@ def main() -> None:
     """Measure in turns and write results/cold_start.json."""
     picture = str(min((DATA / "photos").glob("*.JPEG")))
     with tempfile.TemporaryDirectory() as folder:
-        bundle = make_random_bundle(Path(folder) / "x.bundle", "ResNet50_vd")
+        bundle = make_stand_in(Path(folder) / "x.bundle", find_architecture("ResNet50_vd"))
         assert all(one.error is None for one in export_bundle(bundle, ["openvino", "onnx"]))
         environment = os.environ | {"RESIDUA_CACHE": f"{folder}/cache"}
         predict = [sys.executable, "-m", "residua", "predict", picture, "-m", str(bundle.path)]

@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from making_bundles import make_random_bundle
 from recording import measure_pairs, summarise, write_result
+from residua.bench.stand_in import make_stand_in
 from residua.export.run import export_bundle
+from residua.zoo.weights.catalogue import find_architecture
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "cpp" / "build" / "residua-classify"
@@ -52,7 +53,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for model in MODELS:
-            bundle = make_random_bundle(Path(folder) / f"{model}.bundle", model)
+            bundle = make_stand_in(Path(folder) / f"{model}.bundle", find_architecture(model))
             assert all(outcome.error is None for outcome in export_bundle(bundle, ["openvino"]))
             path, cache = str(bundle.path), str(Path(folder) / "cache")
             program = [str(PROGRAM), path, "-", "--json", "--cache", cache]

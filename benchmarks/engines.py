@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from making_bundles import make_random_bundle
 from recording import measure_pairs, write_result
+from residua.bench.stand_in import make_stand_in
 from residua.engines.choose import open_engine
 from residua.engines.engine import Engine
+from residua.zoo.weights.catalogue import find_architecture
 
 MODELS = ("ResNet18", "ResNet50_vd", "SE_ResNet50_vd", "ResNet101_vd")
 
@@ -32,7 +33,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for model in MODELS:
-            bundle = make_random_bundle(Path(folder) / f"{model}.bundle", model)
+            bundle = make_stand_in(Path(folder) / f"{model}.bundle", find_architecture(model))
             engines = [open_engine(bundle, engine=name) for name in ("openvino", "torch")]
             for size in (1, 8):
                 batch = np.random.default_rng(0).integers(0, 256, (size, 224, 224, 3), np.uint8)

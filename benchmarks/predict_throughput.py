@@ -26,14 +26,15 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from making_bundles import make_random_bundle
 from recording import RESULTS, summarise, write_result
 from residua.base.machine import usable_cores
+from residua.bench.stand_in import make_stand_in
 from residua.bundle.store import Bundle, read_bundle
 from residua.engines.open import make_demand
 from residua.pixels.prepare import prepare
 from residua.predict.classifier import Classifier
 from residua.predict.pipeline import run_ahead
+from residua.zoo.weights.catalogue import find_architecture
 
 MODELS = ("ResNet18", "ResNet50_vd")
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -171,7 +172,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for model in MODELS:
-            bundle = make_random_bundle(Path(folder) / f"{model}.bundle", model)
+            bundle = make_stand_in(Path(folder) / f"{model}.bundle", find_architecture(model))
             bundle = export(bundle, photos[0].parent)
             for precision in PRECISIONS:
                 figures[f"{model} {precision}"] = measure(make_works(bundle, precision, photos))
