@@ -12,6 +12,9 @@ from residua.engines.probes import make_probes
 
 # Logits of a fresh classifier hardly differ; a trained one's do, and so show wrong answers.
 _HEAD_SCALE = 6.0
+# The last normalisation of a block: with 1 every layer multiplies the error of the one before, and
+# bfloat16 turns answers upside down, as it does not those of trained networks.
+_BRANCH_SCALE = 0.05
 
 
 def make_stand_in(path: Path, row: Architecture, preprocess: Preprocess | None = None) -> Bundle:
@@ -23,6 +26,7 @@ def make_stand_in(path: Path, row: Architecture, preprocess: Preprocess | None =
     import torch
     from torch import nn
 
+    from residua.zoo.block import ResidualBlock
     from residua.zoo.create import create
     from residua.zoo.load import export_tensors
 
@@ -33,6 +37,8 @@ def make_stand_in(path: Path, row: Architecture, preprocess: Preprocess | None =
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean of all batches: of the one below
+        if isinstance(module, ResidualBlock):
+            nn.init.constant_(module.last_norm.weight, _BRANCH_SCALE)
     seen = preprocess.model_copy(update={"crop_size": 32 if small else 64})
     crops = make_probes(seen).transpose(0, 3, 1, 2).astype(np.float32) / 255
     mean, std = (np.array(each, np.float32)[:, None, None] for each in (seen.mean, seen.std))
