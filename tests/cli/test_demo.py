@@ -20,6 +20,7 @@ def test_the_demo_goes_the_whole_way(tmp_path):
     said = _run(tmp_path, "--epochs", "1")
     assert len(list((tmp_path / "demo" / "digits").rglob("*.png"))) == 1797
     manifest = read_bundle(tmp_path / "demo" / "digits.bundle").manifest
+    assert manifest.exports["openvino"].parity.agreement == 1
     assert manifest.classes.names == tuple("0123456789")
     assert manifest.architecture.name == "ResNet18_vd"
     assert f"{manifest.metrics[0].top1:.2%}" in said

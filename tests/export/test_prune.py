@@ -1,19 +1,23 @@
 """residua export --prune: the new bundle, its table, and what is refused."""
 
 import json
+import os
+import signal
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from data.shapes import write_shapes
 from making import make_bundle
-from residua.base.errors import SettingError
+from residua.base.errors import DataError, SettingError, StoppedError
 from residua.bundle.schema import Classes, Preprocess
 from residua.bundle.store import read_bundle, write_bundle
 from residua.cli.main import app
 from residua.data.sources.open import open_source
 from residua.export.prune import make_recipe, prune_bundle, time_in_turns
+from residua.train.display import Display
 from residua.zoo.load import load_network
 
 PLAIN = Preprocess(crop_size=24, short_side=24)
@@ -24,14 +28,15 @@ def shapes(tmp_path_factory):
     return write_shapes(tmp_path_factory.mktemp("data") / "shapes", count=8)
 
 
+def with_classes(folder, names):
+    made = make_bundle(folder / "made.bundle", "ResNet20", num_classes=len(names), preprocess=PLAIN)
+    manifest = made.manifest.model_copy(update={"classes": Classes(names=tuple(names))})
+    return write_bundle(folder / f"{'-'.join(names)}.bundle", manifest, made.tensors())
+
+
 @pytest.fixture
 def bundle(shapes, tmp_path):
-    names = open_source(shapes).classes.names
-    made = make_bundle(
-        tmp_path / "first.bundle", "ResNet20", num_classes=len(names), preprocess=PLAIN
-    )
-    manifest = made.manifest.model_copy(update={"classes": Classes(names=names)})
-    return write_bundle(tmp_path / "x.bundle", manifest, made.tensors())
+    return with_classes(tmp_path, open_source(shapes).classes.names)
 
 
 def parameters(bundle):
@@ -74,6 +79,50 @@ def test_the_table_and_the_export_that_follows(bundle, shapes, tmp_path, monkeyp
     assert record["before"]["params"] > record["repaired"]["params"]
 
 
+def test_classes_stay_in_the_order_of_the_bundle(bundle, shapes, tmp_path):
+    names = bundle.manifest.classes.names[::-1]
+    turned = with_classes(tmp_path, names)
+    prune_bundle(turned, str(shapes), 0.5, tmp_path / "y.bundle", epochs=1)
+    small = read_bundle(tmp_path / "y.bundle")
+    assert small.manifest.classes.names == names
+    kept = load_network(small).head.weight
+    distances = torch.cdist(kept, load_network(turned).head.weight)
+    assert distances.argmin(1).tolist() == list(range(len(names)))
+
+
+def test_an_interrupted_repair_goes_on(bundle, shapes, tmp_path):
+    class Interrupting(Display):
+        def show_epoch(self, report, epochs):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def repair(name, display=None):
+        return prune_bundle(
+            bundle, str(shapes), 0.5, tmp_path / name, epochs=2, display=display
+        ).bundle.tensors()
+
+    undisturbed = repair("a.bundle")
+    with pytest.raises(StoppedError):
+        repair("b.bundle", Interrupting(quiet=True))
+    started = (tmp_path / "b.run" / "run.json").read_bytes()
+    resumed = repair("b.bundle")
+    assert (
+        json.loads(started).items() <= json.loads((tmp_path / "b.run/run.json").read_text()).items()
+    )
+    assert all(np.array_equal(resumed[name], tensor) for name, tensor in undisturbed.items())
+    assert not list(tmp_path.glob("*-cut-*"))
+
+
+def test_what_would_not_be_heard_is_refused_before_any_work(bundle, shapes, tmp_path):
+    def refusal(*words):
+        done = CliRunner().invoke(app, ["export", str(bundle.path), *words])
+        return str(done.exception or done.output)
+
+    assert "--epochs" in refusal("--format", "onnx", "--epochs", "2")
+    assert "do not go together" in refusal("--prune", "0.3", "--verify")
+    assert "format 'onx'" in refusal("--prune", "0.3", "--calibrate", str(shapes), "-f", "onx")
+    assert not list(tmp_path.glob("*.run"))
+
+
 @pytest.mark.parametrize(
     ("share", "message"), [(0.0, "cannot be pruned"), (1.0, "cannot be pruned")]
 )
@@ -85,8 +134,11 @@ def test_shares_outside_are_refused(bundle, shapes, tmp_path, share, message):
 
 def test_other_classes_and_an_existing_bundle_are_refused(bundle, shapes, tmp_path):
     other = make_bundle(tmp_path / "o.bundle", "ResNet20", num_classes=4, preprocess=PLAIN)
-    with pytest.raises(SettingError, match="are not those of the bundle"):
+    with pytest.raises(DataError, match="class"):
         prune_bundle(other, str(shapes), 0.3, tmp_path / "y.bundle")
+    wide = with_classes(tmp_path, (*bundle.manifest.classes.names, "unseen"))
+    with pytest.raises(SettingError, match=r"no picture of 1 of the bundle's classes.*unseen"):
+        prune_bundle(wide, str(shapes), 0.3, tmp_path / "y.bundle")
     with pytest.raises(SettingError, match="exists already"):
         prune_bundle(bundle, str(shapes), 0.3, other.path)
     with pytest.raises(SettingError, match="is the bundle that is pruned"):

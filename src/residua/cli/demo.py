@@ -21,7 +21,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another run.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = 8,
 ) -> None:
-    """Train a ResNet18_vd on handwritten digits from scratch, evaluate it, predict with it.
+    """Train a ResNet18_vd on handwritten digits from scratch, evaluate, export, predict with it.
 
     Takes under a minute on two cores and ends above 97 % of the digits right. The pictures are
     those of scikit-learn: pip install 'residua[demo]'.
@@ -30,8 +30,10 @@ def demo(
 
     from residua.base.clock import spell_seconds
     from residua.bundle.store import read_bundle
+    from residua.cli.export_lines import spell_outcome
     from residua.data.digits import write_digits
     from residua.data.sources.parts import open_parts
+    from residua.export.run import export_bundle
     from residua.predict.classifier import Classifier
     from residua.train.display import Display
     from residua.train.run import train
@@ -49,13 +51,17 @@ def demo(
     )  # fmt: skip
     typer.echo(f"   … and wrote it to {trained.bundle.path}.")
     typer.echo(f"3. {_describe(trained.evaluation)}")
+    for outcome in export_bundle(read_bundle(bundle), ["openvino"]):
+        typer.echo(
+            f"4. Exported it, and compared that with the network:\n   {spell_outcome(outcome)}"
+        )
     files = _choose(parts.validation.names, pictures / "val")
     classifier = Classifier(read_bundle(bundle))
-    typer.echo(f"4. Predictions of the bundle ({classifier.engine.name}):")
+    typer.echo(f"5. Predictions of the bundle ({classifier.engine.name}):")
     for prediction in classifier.predict(files):
         typer.echo(f"   {_spell(prediction)}")
     page = write_report(bundle, parts.validation, output / "report.html")
-    typer.echo(f"5. All of it on one page, with the worst mistakes: {page}")
+    typer.echo(f"6. All of it on one page, with the worst mistakes: {page}")
     typer.echo(f"Done in {spell_seconds(time.monotonic() - started)}. Try next:")
     typer.echo(_suggest(bundle, pictures))
 

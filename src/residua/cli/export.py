@@ -80,7 +80,7 @@ def export(
     calibrate: Calibrate = "",
     max_drop: MaxDrop = 0.5,
     prune: Prune = None,
-    epochs: Epochs = 3,
+    epochs: Epochs = None,
     override: Override = None,
     pictures: Pictures = "",
     output: Output = None,
@@ -112,6 +112,7 @@ def export(
         typer.echo(spell_formats(json=json))
         return
     names = _check(model, format, more, takes, formless=verify or prune is not None)
+    _check_pruning(names, precision, takes, pruned=prune is not None, epochs=epochs, verify=verify)
     if verify:
         _conclude(list(_verify(model, pictures)), json=json)
         return
@@ -149,6 +150,25 @@ def _check(
     if more and not first:
         raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
     return names
+
+
+def _check_pruning(
+    names: list[str], precision: str, takes: Any, *, pruned: bool, epochs: int | None, verify: bool
+) -> None:
+    """Refuse before hours of training what would fail after them, or would not be heard."""
+    from residua.base.errors import SettingError
+
+    if epochs is not None and not pruned:
+        raise SettingError("--epochs is of the training after --prune.", next_step="Drop it.")
+    if pruned and verify:
+        raise SettingError("--prune and --verify do not go together.", next_step="Drop one.")
+    if pruned:
+        from residua.export.run import check_format
+        from residua.export.write import require_libraries
+
+        for name in names:
+            check_format(name, precision, takes)
+            require_libraries(name, precision)
 
 
 def _export(

@@ -17,7 +17,10 @@ Prune = Annotated[
         show_default=False,
     ),
 ]
-Epochs = Annotated[int, typer.Option(min=1, help="Of the training after --prune.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of the training after --prune [default: 3].", show_default=False),
+]
 
 
 def prune_first(
@@ -26,22 +29,30 @@ def prune_first(
     data: str,
     output: Path | None,
     *,
-    epochs: int,
+    epochs: int | None,
     overrides: list[str],
     overwrite: bool,
     json: bool,
 ) -> "tuple[Bundle, dict[str, Any]]":
     """Prune and repair ``bundle``; return the new one and the record of it, after the table."""
     from residua.base.errors import SettingError
+    from residua.cli.data_options import read_data_part
+    from residua.data.settings import DataPart
+    from residua.evaluate.part import recall
     from residua.export.prune import prune_bundle
     from residua.train.display import Display
 
     if not data:
         raise SettingError("Pruning needs pictures to train on.", next_step="Add --calibrate DATA.")
+    said = read_data_part([text for text in overrides if text.startswith("data.")])
+    settings = (recall(bundle.manifest) or DataPart()).model_copy(
+        update=said.model_dump(exclude_unset=True)
+    )
     stem = bundle.path.name.removesuffix(".bundle")
     found = prune_bundle(
         bundle, data, share, output or Path(f"{stem}-pruned-{100 * share:.0f}.bundle"),
-        epochs=epochs, overrides=overrides, overwrite=overwrite, display=Display(),
+        epochs=epochs or 3, overrides=overrides, settings=settings, overwrite=overwrite,
+        display=Display(),
     )  # fmt: skip
     if not json:
         typer.echo(_render(found))

@@ -1,17 +1,17 @@
 """Pruning a bundle: channels out, repaired by training, and what that costs and saves."""
 
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from residua.base.errors import SettingError
-from residua.bundle.schema import Manifest
-from residua.bundle.store import Bundle, amend_bundle, write_bundle
+from residua.bundle.schema import Calibration
+from residua.bundle.store import WEIGHTS, Bundle, amend_bundle, write_bundle
 from residua.data.settings import DataPart
 from residua.data.source import Parts
 from residua.data.sources.parts import open_parts
@@ -75,8 +75,9 @@ def prune_bundle(
     """Take ``share`` of the channels inside the blocks out, train on ``data``, write ``output``.
 
     ``data`` is read as the bundle's training read its own unless ``settings`` say how, and its
-    validation part judges all three networks. ``overrides`` change the recipe of the repair. Raises
-    SettingError where data, share or output make no sense, before any work.
+    validation part judges all three networks. ``overrides`` change the recipe of the repair. An
+    interrupted repair goes on when the same is asked for again. Raises SettingError where data,
+    share or output make no sense, before any work.
     """
     if output.resolve() == bundle.path.resolve():
         raise SettingError(
@@ -87,24 +88,29 @@ def prune_bundle(
     manifest = bundle.manifest
     row, tensors = prune(manifest.architecture, bundle.tensors(), share)
     settings = settings or recall(manifest) or DataPart()
-    parts = open_parts(data, settings)
-    _refuse_other_classes(parts, manifest, data)
-    with TemporaryDirectory() as folder:
-        cut = write_bundle(
-            Path(folder) / "pruned.bundle",
-            manifest.model_copy(update={"architecture": row, "metrics": ()}),
-            tensors,
-        )
-        display.say(f"Repairing by training on {parts.training.title}.")
-        recipe = make_recipe(cut, settings, epochs, overrides)
-        trained = train(recipe, parts, output=output, overwrite=overwrite, display=display)
-        engines = [open_network(each) for each in (bundle, trained.bundle)]
-        times = time_in_turns(engines, make_probes(manifest.preprocess)[-1:])
-        scores = [
-            _score(each, parts, engine)
-            for each, engine in ((bundle, engines[0]), (cut, open_network(cut)),
-                                 (trained.bundle, engines[1]))
-        ]  # fmt: skip
+    parts = open_parts(data, settings, classes=manifest.classes)
+    _refuse_missing_classes(parts, data)
+    origin = bundle.manifest.files[WEIGHTS].sha256[:8]
+    cut = write_bundle(
+        output.with_name(f"{output.stem}-cut-{share:g}-{origin}.bundle"),
+        manifest.model_copy(update={"architecture": row, "metrics": ()}),
+        tensors,
+        overwrite=True,
+    )
+    display.say(f"Repairing by training on {parts.training.title}.")
+    if manifest.calibration != Calibration():
+        display.say("Its calibration is no longer true; anew: residua evaluate --calibrate")
+    trained = train(
+        make_recipe(cut, settings, epochs, overrides), parts, output=output,
+        run_folder=output.with_name(f"{output.stem}.run"), overwrite=overwrite, display=display,
+    )  # fmt: skip
+    engines = [open_network(each) for each in (bundle, cut, trained.bundle)]
+    times = time_in_turns([engines[0], engines[2]], make_probes(manifest.preprocess)[-1:])
+    scores = [
+        _score(each, parts, engine)
+        for each, engine in zip((bundle, cut, trained.bundle), engines, strict=True)
+    ]
+    shutil.rmtree(cut.path)
     size = manifest.preprocess.crop_size
     whole, narrow = (count(each, (size,)) for each in (manifest.architecture, row))
     return Pruned(
@@ -156,13 +162,14 @@ def _score(bundle: Bundle, parts: Parts, engine: Engine) -> float:
     return (metrics.map if parts.validation.multi_label else metrics.top1) or 0.0
 
 
-def _refuse_other_classes(parts: Parts, manifest: Manifest, data: str) -> None:
-    """The repair keeps the classifier: its classes have to be those of the pictures."""
-    theirs, ours = set(parts.training.classes.names), set(manifest.classes.names)
-    if theirs != ours:
-        odd = sorted(theirs ^ ours)[:5]
+def _refuse_missing_classes(parts: Parts, data: str) -> None:
+    """The repair keeps the classifier: what it sees no picture of it would forget."""
+    counts = parts.training.count_classes()
+    names = parts.training.classes.names
+    if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
         raise SettingError(
-            f"The classes of {data} are not those of the bundle: they differ in {', '.join(odd)}.",
+            f"{data} has no picture of {len(missing)} of the bundle's classes to train on: "
+            f"{', '.join(missing[:5])}.",
             next_step="Give the data that the bundle was trained on, or fine-tune it to these "
             "first: residua train DATA --pretrained BUNDLE",
         )
@@ -175,8 +182,7 @@ def _describe(written: Bundle, bundle: Bundle, share: float, scores: Sequence[fl
         f"Pruned by {share:g} from {bundle.path.name}: {scores[0]:.2%} before, {scores[1]:.2%} "
         f"pruned, {scores[2]:.2%} repaired."
     )
-    parent, licence = bundle.manifest.provenance.parent or str(bundle.path), bundle.manifest.licence
     provenance = given.model_copy(
-        update={"parent": parent, "made_by": "residua export --prune", "notes": (note,)}
+        update={"parent": str(bundle.path), "made_by": "residua export --prune", "notes": (note,)}
     )
-    return amend_bundle(written, {"provenance": provenance, "licence": licence})
+    return amend_bundle(written, {"provenance": provenance, "licence": bundle.manifest.licence})

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from residua.bundle.schema import Classes
 from residua.data.settings import DataPart
 from residua.data.source import Parts
 from residua.data.sources.hub import is_hub, list_splits
@@ -42,23 +43,28 @@ class Places:
 
 
 def open_parts(
-    place: str | Path, settings: DataPart | None = None, *, validation: str | Path | None = None
+    place: str | Path,
+    settings: DataPart | None = None,
+    *,
+    validation: str | Path | None = None,
+    classes: Classes | None = None,
 ) -> Parts:
     """Return the training and validation pictures of ``place``.
 
     ``validation`` says where the latter are; else they are found beside the former (see above), or
     split off: ``settings.val_fraction`` of each class, by ``settings.split_seed``. The classes of
     both are those of the training part; where these are numbers without names, up to the largest
-    of both. Raises DataError where a part has a class that training has not.
+    of both; or ``classes``, in their order. Raises DataError where a part has a class that the
+    training part, or ``classes``, has not.
     """
     settings = settings or DataPart()
     found = find_parts(place, settings)
     if validation:
         training = found.training if found else str(place)
-        return _open_both(Places(training, str(validation)), settings)
+        return _open_both(Places(training, str(validation)), settings, classes)
     if found:
-        return _open_both(found, settings)
-    whole = open_source(place, settings)
+        return _open_both(found, settings, classes)
+    whole = open_source(place, settings, classes)
     training_part, held_out = split(whole, fraction=settings.val_fraction, seed=settings.split_seed)
     return Parts(training_part, held_out, whole.listing_sha256())
 
@@ -87,9 +93,13 @@ def find_parts(place: str | Path, settings: DataPart | None = None) -> Places | 
     return chosen
 
 
-def _open_both(places: Places, settings: DataPart) -> Parts:
-    training = open_source(places.training, settings)
-    if is_numbered(training.classes) and kind_of(places.training, settings) != "folder":
+def _open_both(places: Places, settings: DataPart, classes: Classes | None) -> Parts:
+    training = open_source(places.training, settings, classes)
+    if (
+        classes is None
+        and is_numbered(training.classes)
+        and kind_of(places.training, settings) != "folder"
+    ):
         own = open_source(places.validation, settings).classes
         if is_numbered(own) and len(own) > len(training.classes):
             training = open_source(places.training, settings, own)
