@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from residua.base.errors import SettingError
-from residua.bundle.schema import Calibration
+from residua.bundle.schema import Architecture, Calibration
 from residua.bundle.store import WEIGHTS, Bundle, amend_bundle, write_bundle
 from residua.data.settings import DataPart
 from residua.data.source import Parts
@@ -90,13 +90,7 @@ def prune_bundle(
     settings = settings or recall(manifest) or DataPart()
     parts = open_parts(data, settings, classes=manifest.classes)
     _refuse_missing_classes(parts, data)
-    origin = bundle.manifest.files[WEIGHTS].sha256[:8]
-    cut = write_bundle(
-        output.with_name(f"{output.stem}-cut-{share:g}-{origin}.bundle"),
-        manifest.model_copy(update={"architecture": row, "metrics": ()}),
-        tensors,
-        overwrite=True,
-    )
+    cut = _write_cut(bundle, row, tensors, output, share)
     display.say(f"Repairing by training on {parts.training.title}.")
     if manifest.calibration != Calibration():
         display.say("Its calibration is no longer true; anew: residua evaluate --calibrate")
@@ -122,6 +116,19 @@ def prune_bundle(
         images=len(parts.validation),
         engine=engines[0].name,
     )
+
+
+def _write_cut(
+    bundle: Bundle, row: Architecture, tensors: dict[str, np.ndarray], output: Path, share: float
+) -> Bundle:
+    """Write the pruned network, not yet repaired, beside ``output``.
+
+    Its name tells what it was made of, so that a repair goes on with the same one only.
+    """
+    origin = bundle.manifest.files[WEIGHTS].sha256[:8]
+    path = output.with_name(f"{output.stem}-cut-{share:g}-{origin}.bundle")
+    manifest = bundle.manifest.model_copy(update={"architecture": row, "metrics": ()})
+    return write_bundle(path, manifest, tensors, overwrite=True)
 
 
 def make_recipe(
