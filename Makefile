@@ -33,6 +33,19 @@ SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -
 	.venv-wheel/bin/pip install $(PIP_OPTIONS) dist/*.whl
 	@touch $@
 
+# The same wheel beside what serving an exported bundle needs, without torch.
+.venv-runtime/.installed: .venv-wheel/.installed requirements-runtime.txt
+	test -x .venv-runtime/bin/python || $(PYTHON) -m venv .venv-runtime
+	.venv-runtime/bin/pip install $(PIP_OPTIONS) -r requirements-runtime.txt
+	.venv-runtime/bin/pip install $(PIP_OPTIONS) --force-reinstall --no-deps dist/*.whl
+	@touch $@
+
+# NVIDIA's client, which the server is tested with: it wants an older protobuf than residua has.
+.venv-triton/.installed: tests/serve/protocol/requirements.txt
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 demo: .venv/.installed
 	$(BIN)/residua demo
 
@@ -42,8 +55,10 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint .venv-wheel/.installed
+test: lint .venv-wheel/.installed .venv-runtime/.installed .venv-triton/.installed
 	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+	RESIDUA_RUNTIME_PYTHON=$(CURDIR)/.venv-runtime/bin/python \
+	RESIDUA_TRITON_PYTHON=$(CURDIR)/.venv-triton/bin/python \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --durations=15
 
 quick: .venv/.installed
@@ -71,4 +86,4 @@ cpp-sanitized: .venv/.installed
 	cmake --build cpp/build/sanitized --parallel
 
 clean:
-	rm -rf .venv .venv-wheel dist build demo cpp/build .coverage .coverage.*
+	rm -rf .venv .venv-wheel .venv-runtime .venv-triton dist build demo cpp/build .coverage .coverage.*

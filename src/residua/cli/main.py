@@ -21,10 +21,12 @@ from residua.cli import (
     demo,
     evaluate,
     export,
+    loadtest,
     models,
     predict,
     recipe,
     report,
+    serve,
     train,
     weights,
 )
@@ -50,6 +52,10 @@ app.command("report", short_help="A classifier on one page of HTML.")(report.rep
 app.command("export", short_help="A classifier for other runtimes, compared.")(export.export)
 app.command("bench", short_help="How fast models are on this machine.", cls=bench.ManyValues)(
     bench.bench
+)
+app.command("serve", short_help="Pictures in, classes out, over HTTP and gRPC.")(serve.serve)
+app.command("loadtest", short_help="What a server does under load.", cls=bench.ManyValues)(
+    loadtest.loadtest
 )
 app.command("models", short_help="List the networks of the series.")(models.models)
 app.add_typer(data.app, name="data", short_help="Check, show, divide and pack pictures.")

@@ -14,7 +14,7 @@ from residua.pixels.limits import DEFAULT_LIMITS, Limits
 from residua.predict.crops import prepare_item
 from residua.predict.inputs import Item, list_items
 from residua.predict.pipeline import run_ahead
-from residua.predict.results import Prediction, rank
+from residua.predict.results import Prediction, choose_cut, rank
 from residua.zoo.weights.resolve import open_bundle
 
 
@@ -83,16 +83,9 @@ class Classifier:
         A picture that cannot be used yields a Prediction with ``error`` and ``reason``; it never
         ends the run. Memory does not grow with the number of pictures.
         """
-        for name, number in (("top_k", top_k), ("batch_size", batch_size)):
-            if number is not None and (not isinstance(number, int) or number < 1):
-                raise SettingError(f"{name} is {number}; it must be a whole number from 1 on.")
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise SettingError(f"threshold is {threshold}; it must lie in 0…1.")
-        multi = self.manifest.task == "multi-label"
-        if top_k is None:
-            top_k = len(self.classes) if multi else 5
-        if threshold is None:
-            threshold = 0.5 if multi else 0.0
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise SettingError(f"batch_size is {batch_size}; it must be a whole number from 1 on.")
+        top_k, threshold = choose_cut(self.manifest, top_k, threshold)
         items = list_items(inputs, allow_urls=allow_urls)
         return self._predict(items, top_k, batch_size or self.engine.good_batch, threshold)
 

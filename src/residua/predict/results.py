@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from residua.bundle.schema import Classes
+from residua.base.errors import SettingError
+from residua.bundle.schema import Classes, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,23 @@ class Prediction:
             "label_names": self.label_names,
             "filename": self.filename,
         }
+
+
+def choose_cut(manifest: Manifest, top_k: int | None, threshold: float | None) -> tuple[int, float]:
+    """Return how many classes are shown at the most, and the least probability of one.
+
+    None means the five best; of a multi-label classifier all from 0.5 on. Raises SettingError.
+    """
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise SettingError(f"top_k is {top_k}; it must be a whole number from 1 on.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise SettingError(f"threshold is {threshold}; it must lie in 0…1.")
+    multi = manifest.task == "multi-label"
+    if top_k is None:
+        top_k = len(manifest.classes) if multi else 5
+    if threshold is None:
+        threshold = 0.5 if multi else 0.0
+    return top_k, threshold
 
 
 def rank(

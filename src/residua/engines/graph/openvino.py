@@ -20,6 +20,13 @@ def build_model(manifest: Manifest, tensors: Mapping[str, np.ndarray]) -> ov.Mod
     return ov.Model([emitter.probabilities], [emitter.image], manifest.architecture.name)
 
 
+def build_features(manifest: Manifest, tensors: Mapping[str, np.ndarray]) -> ov.Model:
+    """Return a graph as ``build_model``, of what the last stage gives out: [N, channels, h, w]."""
+    emitter = OpenVinoEmitter(manifest.preprocess)
+    emit(manifest, tensors, emitter)
+    return ov.Model([emitter.pooled], [emitter.image], f"{manifest.architecture.name} features")
+
+
 class OpenVinoEmitter:
     """Builds nodes. Arrays are wrapped in ``constant``: operations copy them number by number."""
 
@@ -29,6 +36,7 @@ class OpenVinoEmitter:
         self.image = ops.parameter([-1, side, side, preprocess.channels], ov.Type.u8, name="image")
         self.image.output(0).set_names({"image"})
         self.probabilities: ov.Node | None = None
+        self.pooled: ov.Node | None = None  # what was pooled last: the last stage's output
 
     def normalize(self, scale: np.ndarray, shift: np.ndarray) -> ov.Node:
         """Convert, scale and shift in [N, H, W, C], then turn to [N, C, H, W]."""
@@ -75,6 +83,7 @@ class OpenVinoEmitter:
 
     def pool_globally(self, x: ov.Node) -> ov.Node:
         """The means over height and width."""
+        self.pooled = x
         return ops.reduce_mean(x, np.array([2, 3]))
 
     def split(self, x: ov.Node, parts: int) -> Sequence[ov.Node]:

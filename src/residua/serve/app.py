@@ -1,0 +1,81 @@
+"""The HTTP application: routes of both protocols, the page, the metrics, behind the gate."""
+
+from importlib.resources import files
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from residua.base.version import __version__
+from residua.serve import rest
+from residua.serve.core import Core
+from residua.serve.gate import Gate
+from residua.serve.protocol import routes
+from residua.serve.refusals import Kind, Refusal, spell_http
+
+# The page is one file: no script, style or picture comes from elsewhere.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src blob: data:; connect-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'"
+)
+
+
+def make_app(core: Core) -> ASGIApp:
+    """Return the application."""
+    app = FastAPI(
+        title="residua", version=__version__, docs_url=None, redoc_url=None,
+        description="Pictures in, classes out. POST a picture to /v1/predict, or speak the Open "
+        "Inference Protocol below /v2.",
+    )  # fmt: skip
+    app.include_router(routes.make_routes(core))
+    _add_pages(app, core)
+    app.include_router(rest.make_routes(core))  # last: it takes /NAME/prediction
+    _add_refusals(app, core)
+    return Gate(app, core)
+
+
+def _add_pages(app: FastAPI, core: Core) -> None:
+    page = files("residua.serve").joinpath("page.html").read_text(encoding="utf-8")
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> HTMLResponse:
+        headers = {"content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
+        return HTMLResponse(page, headers=headers)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return Response(status_code=204)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def health() -> JSONResponse:
+        return JSONResponse({"ready": core.ready}, 200 if core.ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(core.metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+def _add_refusals(app: FastAPI, core: Core) -> None:
+    @app.exception_handler(Refusal)
+    async def refuse(request: Request, refusal: Refusal) -> JSONResponse:
+        core.metrics.rejected.labels(refusal.kind.reason).inc()
+        record, headers = spell_http(refusal, request.url.path)
+        return JSONResponse(record, refusal.kind.http, headers)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:
+            return JSONResponse({"error": f"There is nothing at {request.url.path[:200]}."}, 404)
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return JSONResponse({"error": f"{place}: {first['msg']}."}, Kind.INVALID.http)
+
+    @app.exception_handler(Exception)
+    async def fail(_: Request, __: Exception) -> JSONResponse:  # the gate logs it
+        return JSONResponse({"error": "The server failed on this request."}, Kind.INTERNAL.http)

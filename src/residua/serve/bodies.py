@@ -1,0 +1,149 @@
+"""What a request to /v1/predict may hold: an encoded picture as it is, a form, or JSON."""
+
+import asyncio
+import base64
+import binascii
+import sys
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from residua.serve.pictures import Picture
+from residua.serve.refusals import Kind, Refusal
+
+_LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others are not held up
+
+
+class Options(BaseModel):
+    """How the answer is wanted: of the address, and of a JSON body, which comes first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = ""
+    version: str = ""
+    top_k: Annotated[int | None, Field(ge=1)] = None
+    threshold: Annotated[float | None, Field(ge=0, le=1)] = None
+    timeout: Annotated[float | None, Field(gt=0)] = None
+
+
+class ExplainOptions(Options):
+    """Those of /v1/explain."""
+
+    class_id: int | None = None
+
+
+class Encoded(BaseModel):
+    """One picture: base64 of a file (a data: address too), or an https address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    b64: str | None = None
+    url: str | None = None
+    name: str = ""
+
+
+Wanted = TypeVar("Wanted", bound=Options)
+
+
+class PredictBody(Options):
+    """The JSON body of /v1/predict."""
+
+    images: list[Encoded | str]
+
+
+class _InMemory(MultiPartParser):
+    """Uploads never touch the disk: their size is bounded before they come here."""
+
+    spool_max_size = sys.maxsize
+
+
+async def read_request(
+    request: Request, max_images: int, options: type[Wanted]
+) -> tuple[list[Picture], Wanted]:
+    """Return the pictures of a request and how the answer is wanted. Raises Refusal."""
+    given = {key: value for key, value in request.query_params.items() if value}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        pictures, said = await _read_form(request, max_images)
+        return pictures, check(options, said | given)
+    body = await request.body()
+    if kind == "application/json":
+        if len(body) > _LARGE:
+            pictures, said = await asyncio.to_thread(_read_json, body)
+        else:
+            pictures, said = _read_json(body)
+        return pictures, check(options, given | said)
+    if not body:
+        raise Refusal(
+            Kind.INVALID, "The request has no body: send a picture (curl -T cat.jpg ADDRESS)."
+        )
+    return [Picture("", body)], check(options, given)
+
+
+async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], dict[str, Any]]:
+    parser = _InMemory(
+        request.headers, request.stream(), max_files=max_images, max_fields=20, max_part_size=4096
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        raise Refusal(Kind.INVALID, f"The form cannot be read: {error}.") from error
+    pictures: list[Picture] = []
+    fields: dict[str, Any] = {}
+    for key, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            pictures.append(Picture(value.filename or key, await value.read()))
+        else:
+            fields[key] = value
+    await form.close()
+    return pictures, fields
+
+
+def _read_json(body: bytes) -> tuple[list[Picture], dict[str, Any]]:
+    try:
+        wanted = PredictBody.model_validate_json(body)
+    except ValidationError as error:
+        raise Refusal(Kind.INVALID, spell(error)) from error
+    pictures = [
+        read_encoded(one if isinstance(one, Encoded) else Encoded(b64=one), f"images[{index}]")
+        for index, one in enumerate(wanted.images)
+    ]
+    return pictures, wanted.model_dump(exclude={"images"}, exclude_unset=True)
+
+
+def read_encoded(one: Encoded, place: str) -> Picture:
+    """Return the picture of a record. Raises Refusal that names ``place``."""
+    name = one.name or place
+    if (one.b64 is None) == (one.url is None):
+        raise Refusal(Kind.INVALID, f"{place} needs either b64 or url.")
+    if one.url is not None:
+        return Picture(name, one.url)
+    return Picture(name, decode_base64(one.b64 or "", place))
+
+
+def decode_base64(text: str, place: str) -> bytes:
+    """Return the bytes that base64 spells, after the head of a data: address. Raises Refusal."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(Kind.INVALID, f"{place} is no base64: {error}.") from error
+
+
+def check(kind: type[Wanted], values: dict[str, Any]) -> Wanted:
+    """Return the options that ``values`` spell. Raises Refusal."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise Refusal(Kind.INVALID, spell(error)) from error
+
+
+def spell(error: ValidationError) -> str:
+    """Return the first complaint in a sentence."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the body"
+    return f"{place}: {first['msg']}."

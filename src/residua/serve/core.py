@@ -1,0 +1,39 @@
+"""What every protocol of the server works with."""
+
+from dataclasses import dataclass
+
+from residua.serve.house import House
+from residua.serve.metrics import Metrics
+from residua.serve.pictures import Answerer
+from residua.serve.repository import Place, Repository
+from residua.serve.settings import Settings
+
+
+@dataclass(eq=False)
+class Core:
+    """Settings, what is let in, models, answers, figures; ``draining`` once it is to stop."""
+
+    settings: Settings
+    metrics: Metrics
+    house: House
+    repository: Repository
+    answerer: Answerer
+    draining: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests should be sent here."""
+        return self.repository.ready and not self.draining
+
+
+def make_core(places: list[Place], settings: Settings) -> Core:
+    """Return the parts of a server; no model is loaded yet."""
+    metrics = Metrics()
+
+    def tell(images: int, size: int) -> None:
+        metrics.in_house.set(images)
+        metrics.bytes_in_house.set(size)
+
+    house = House(max_images=settings.queue_images, max_bytes=settings.queue_bytes, told=tell)
+    repository = Repository(places, settings, metrics)
+    return Core(settings, metrics, house, repository, Answerer(settings, house, metrics))

@@ -1,0 +1,149 @@
+"""Encoded pictures to probabilities: decoding in bounded threads, then the model's batcher."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from residua.base.errors import ImageError
+from residua.base.machine import usable_cores
+from residua.bundle.schema import Preprocess
+from residua.pixels.limits import Limits
+from residua.pixels.prepare import prepare, prepare_pixels
+from residua.predict.remote import fetch_picture
+from residua.serve.house import House
+from residua.serve.metrics import Metrics
+from residua.serve.model import Model
+from residua.serve.refusals import Kind, Refusal, late, refuse_picture
+from residua.serve.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a request: encoded bytes, an https address, or pixels uint8 [H, W, C]."""
+
+    name: str
+    content: bytes | str | np.ndarray
+
+
+Row = np.ndarray | Refusal
+
+
+class Answerer:
+    """Answers pictures, for every protocol alike. Belongs to one event loop."""
+
+    def __init__(self, settings: Settings, house: House, metrics: Metrics) -> None:
+        """Start the threads that decode, one a core, and those that fetch."""
+        self.settings = settings
+        self._house = house
+        self._metrics = metrics
+        self._decoders = ThreadPoolExecutor(usable_cores(), "decode")
+        self._fetchers = ThreadPoolExecutor(8, "fetch")
+
+    def set_deadline(self, wanted: float | None) -> tuple[float, float]:
+        """Return the seconds that a request may take, and the moment in the loop's time."""
+        seconds = self.settings.timeout if wanted is None else wanted
+        if not 0 < seconds <= self.settings.longest_timeout:
+            raise Refusal(
+                Kind.INVALID,
+                f"A timeout of {seconds:g} s; it must lie in 0…{self.settings.longest_timeout:g}.",
+            )
+        return seconds, asyncio.get_running_loop().time() + seconds
+
+    async def answer(
+        self, model: Model, pictures: Sequence[Picture], timeout: float | None = None
+    ) -> list[Row]:
+        """Return for each picture its probabilities [classes], or why there are none, in order.
+
+        Raises Refusal where the house is full, there are too many, or the deadline passes.
+        """
+        if not pictures:
+            raise Refusal(Kind.INVALID, "The request holds no picture.")
+        if len(pictures) > self.settings.max_images:
+            raise Refusal(
+                Kind.TOO_LARGE,
+                f"{len(pictures)} pictures in one request; the limit is "
+                f"{self.settings.max_images}.",
+            )
+        seconds, deadline = self.set_deadline(timeout)
+        with self._house.admit_images(len(pictures)):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    rows = await asyncio.gather(
+                        *(self._answer(model, picture, deadline) for picture in pictures)
+                    )
+            except TimeoutError:
+                raise late(seconds) from None
+        found = sum(not isinstance(row, Refusal) for row in rows)
+        self._metrics.images.labels(model.name, model.version).inc(found)
+        for row in rows:
+            if isinstance(row, Refusal):
+                self._metrics.rejected.labels(row.kind.reason).inc()
+        return rows
+
+    async def _answer(self, model: Model, picture: Picture, deadline: float) -> Row:
+        try:
+            crop = await self._decode(picture, model.manifest.preprocess)
+            return await model.batcher.put(crop, deadline)
+        except Refusal as refusal:
+            if refusal.kind is Kind.LATE:
+                raise TimeoutError from None
+            return refusal
+
+    async def _decode(self, picture: Picture, preprocess: Preprocess) -> np.ndarray:
+        loop, settings = asyncio.get_running_loop(), self.settings
+        if isinstance(picture.content, str):  # in threads of their own: hosts may be slow
+            content = await loop.run_in_executor(
+                self._fetchers, fetch, picture.content, settings.url_hosts, settings.limits
+            )
+            picture = Picture(picture.name, content)
+        begun = loop.time()
+        crop = await loop.run_in_executor(
+            self._decoders, decode, picture, preprocess, settings.limits
+        )
+        self._metrics.decoding.observe(loop.time() - begun)
+        return crop
+
+    def close(self) -> None:
+        """End the threads."""
+        for threads in (self._decoders, self._fetchers):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def decode(picture: Picture, preprocess: Preprocess, limits: Limits) -> np.ndarray:
+    """Return the crop of a picture, uint8 [crop, crop, C]. Raises Refusal.
+
+    Pixels that have the size of a crop are taken for one.
+    """
+    content = picture.content
+    try:
+        if isinstance(content, bytes):
+            return prepare(content, preprocess, limits=limits, name=picture.name)
+        assert isinstance(content, np.ndarray)  # noqa: S101  # ours: addresses are fetched before
+        side = preprocess.crop_size
+        if content.shape == (side, side, preprocess.channels):
+            return np.ascontiguousarray(content)
+        return prepare_pixels(content, preprocess, limits=limits, name=picture.name)
+    except ImageError as error:
+        raise refuse_picture(error) from error
+
+
+def fetch(address: str, hosts: Sequence[str], limits: Limits) -> bytes:
+    """Return what lies at an https address of one of ``hosts``. Raises Refusal."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        host = ""
+    if host not in hosts:
+        raise Refusal(
+            Kind.FORBIDDEN,
+            "Addresses are not read from that host; the server's --allow-url-host names those "
+            "that are.",
+        )
+    try:
+        return fetch_picture(address, max_bytes=limits.max_bytes)
+    except OSError as error:
+        raise Refusal(Kind.DAMAGED, f"The picture could not be fetched: {error}.") from error

@@ -1,0 +1,210 @@
+"""The open protocol over gRPC."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import numpy as np
+
+from residua.base.errors import ResiduaError
+from residua.serve.core import Core
+from residua.serve.gate import is_token
+from residua.serve.protocol.inference import (
+    describe_model,
+    describe_server,
+    infer,
+    list_models,
+    read_timeout,
+)
+from residua.serve.protocol.messages import METHODS, SERVICE, message_class
+from residua.serve.protocol.tensors import (
+    Question,
+    Tensor,
+    Wanted,
+    count_elements,
+    find_datatype,
+    from_raw,
+    to_raw,
+)
+from residua.serve.refusals import Kind, Refusal
+
+_OPEN = ("ServerLive", "ServerReady")
+_ADMIN = ("RepositoryModelLoad", "RepositoryModelUnload")
+_CONTENTS = {
+    "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents",
+    "INT32": "int_contents", "INT64": "int64_contents", "UINT8": "uint_contents",
+    "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
+    "FP32": "fp32_contents", "FP64": "fp64_contents",
+}  # fmt: skip
+Context = Any  # grpc.aio.ServicerContext: gRPC ships no types
+
+
+class Servicer:
+    """Answers the methods of the service; each takes a message and returns one."""
+
+    def __init__(self, core: Core) -> None:
+        """Everything is asked of ``core``."""
+        self._core = core
+        self._answer = {name: message_class(f"{name}Response") for name in METHODS}
+
+    def make_handler(self) -> Any:
+        """Return what a gRPC server is given."""
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                self._guard(name, getattr(self, _snake(name))),
+                request_deserializer=message_class(f"{name}Request").FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for name in METHODS
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def _guard(
+        self, name: str, method: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        """Check the token, count, and spell refusals as gRPC does."""
+        metrics = self._core.metrics
+
+        async def call(request: Any, context: Context) -> Any:
+            begun, code = time.perf_counter(), "OK"
+            try:
+                self._check_token(name, dict(context.invocation_metadata() or ()))
+                with self._core.house.admit_bytes() as luggage:
+                    luggage.grow(request.ByteSize())
+                    return await method(request, context)
+            except Refusal as refusal:
+                code = refusal.kind.grpc
+                metrics.rejected.labels(refusal.kind.reason).inc()
+                await context.abort(getattr(grpc.StatusCode, code), str(refusal))
+            except asyncio.CancelledError:
+                code = "CANCELLED"
+                metrics.rejected.labels(Kind.LEFT.reason).inc()
+                raise
+            finally:
+                metrics.requests.labels("grpc", name, code).inc()
+                metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)
+
+        return call
+
+    def _check_token(self, name: str, metadata: dict[str, Any]) -> None:
+        settings, admin = self._core.settings, name in _ADMIN
+        if admin and not settings.admin_tokens:
+            raise Refusal(Kind.FORBIDDEN, "The repository is closed: no admin token is set.")
+        if name in _OPEN or not (admin or settings.tokens):
+            return
+        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
+        known = settings.admin_tokens if admin else (*settings.tokens, *settings.admin_tokens)
+        if scheme.lower() != "bearer" or not is_token(token.strip().encode(), known):
+            raise Refusal(Kind.UNAUTHENTICATED, "Send the metadata authorization: Bearer TOKEN.")
+
+    async def server_live(self, _: Any, __: Context) -> Any:
+        """Whether the process answers."""
+        return self._answer["ServerLive"](live=True)
+
+    async def server_ready(self, _: Any, __: Context) -> Any:
+        """Whether requests should be sent here."""
+        return self._answer["ServerReady"](ready=self._core.ready)
+
+    async def model_ready(self, request: Any, _: Context) -> Any:
+        """Whether a model can answer."""
+        place = self._core.repository.find(request.name, request.version)
+        return self._answer["ModelReady"](ready=place.model is not None)
+
+    async def server_metadata(self, _: Any, __: Context) -> Any:
+        """Name, version and extensions of the server."""
+        return self._answer["ServerMetadata"](**describe_server())
+
+    async def model_metadata(self, request: Any, _: Context) -> Any:
+        """Inputs and outputs of a model."""
+        place = self._core.repository.find(request.name, request.version)
+        return self._answer["ModelMetadata"](**describe_model(self._core, place))
+
+    async def model_infer(self, request: Any, context: Context) -> Any:
+        """Probabilities, or with the parameter classification the best classes."""
+        place = self._core.repository.find(request.model_name, request.model_version)
+        question = read_question(request, context, self._core)
+        answer = await infer(self._core, place, question)
+        message = self._answer["ModelInfer"](
+            model_name=answer.model, model_version=answer.version, id=answer.id
+        )
+        for tensor in answer.outputs:
+            message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+            message.raw_output_contents.append(to_raw(tensor))
+        return message
+
+    async def repository_index(self, request: Any, _: Context) -> Any:
+        """All models with their state."""
+        return self._answer["RepositoryIndex"](
+            models=list_models(self._core, ready_only=request.ready)
+        )
+
+    async def repository_model_load(self, request: Any, _: Context) -> Any:
+        """Load every version of a model anew, and swap."""
+        repository = self._core.repository
+        for version in repository.versions(repository.find(request.model_name).name):
+            try:
+                await repository.load(repository.find(request.model_name, version))
+            except (ResiduaError, OSError) as error:
+                raise Refusal(Kind.INVALID, f"Not loaded: {error}") from error
+        return self._answer["RepositoryModelLoad"]()
+
+    async def repository_model_unload(self, request: Any, _: Context) -> Any:
+        """Take a model out."""
+        repository = self._core.repository
+        for version in repository.versions(repository.find(request.model_name).name):
+            await repository.unload(repository.find(request.model_name, version))
+        return self._answer["RepositoryModelUnload"]()
+
+
+def read_question(request: Any, context: Context, core: Core) -> Question:
+    """Return the question of a ModelInferRequest. Raises Refusal."""
+    most, raw = core.settings.max_body, request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise Refusal(
+            Kind.INVALID, f"{len(raw)} raw_input_contents for {len(request.inputs)} inputs."
+        )
+    inputs = tuple(
+        from_raw(each.name, each.datatype, tuple(each.shape), raw[place], most)
+        if raw
+        else _read_contents(each, most)
+        for place, each in enumerate(request.inputs)
+    )
+    outputs = tuple(
+        Wanted(each.name, max(0, each.parameters["classification"].int64_param))
+        if "classification" in each.parameters
+        else Wanted(each.name)
+        for each in request.outputs
+    )
+    said = request.parameters["timeout"].int64_param if "timeout" in request.parameters else None
+    timeout, left = read_timeout(said), context.time_remaining()
+    if left is not None and (timeout is None or left < timeout):
+        timeout = min(max(left, 1e-3), core.settings.longest_timeout)
+    return Question(inputs, outputs, request.id, timeout)
+
+
+def _read_contents(tensor: Any, most: int) -> Tensor:
+    """Return a tensor whose numbers stand in ``contents``. Raises Refusal."""
+    shape, contents = tuple(tensor.shape), tensor.contents
+    count = count_elements(tensor.name, shape, most)
+    if tensor.datatype == "BYTES":
+        values: Any = list(contents.bytes_contents)
+    else:
+        find_datatype(tensor.name, tensor.datatype)
+        values = getattr(contents, _CONTENTS.get(tensor.datatype, ""), ())
+    if len(values) != count:
+        raise Refusal(
+            Kind.INVALID,
+            f"{tensor.name}: {len(values)} values where {tensor.datatype} {list(shape)} has "
+            f"{count}.",
+        )
+    if tensor.datatype == "BYTES":
+        return Tensor(tensor.name, "BYTES", shape, values)
+    data = np.array(values).astype(find_datatype(tensor.name, tensor.datatype)).reshape(shape)
+    return Tensor(tensor.name, tensor.datatype, shape, data)
+
+
+def _snake(name: str) -> str:
+    """ModelReady → model_ready."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]

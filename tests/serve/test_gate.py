@@ -1,0 +1,111 @@
+"""Tokens, sizes, slow and departed clients."""
+
+import socket
+import time
+
+import pytest
+
+from making import save_noise
+from residua.base.errors import SettingError
+from residua.serve.settings import Settings, check_settings
+
+
+@pytest.fixture(scope="module")
+def guarded(start, served_bundle, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokens")
+    (folder / "users.txt").write_text("alpha\nbeta\n")
+    (folder / "admins.txt").write_text("root\n")
+    return start(
+        served_bundle.path, "--engine", "openvino", "--threads", "1", "--max-body", "1",
+        "--max-images", "2", "--max-pixels", "1", "--token-file", folder / "users.txt",
+        "--admin-token-file", folder / "admins.txt",
+    )  # fmt: skip
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_tokens_open_the_routes(guarded, photo):
+    assert guarded.ask("POST", "/v1/predict", photo).status == 401
+    assert guarded.ask("POST", "/v1/predict", photo, bearer("gamma")).status == 401
+    assert guarded.ask("POST", "/v1/predict", photo, {"Authorization": "alpha"}).status == 401
+    for token in ("alpha", "beta", "root"):
+        assert guarded.ask("POST", "/v1/predict", photo, bearer(token)).status == 200
+    assert guarded.ask("GET", "/v2/models").status == 401
+    for path in ("/", "/metrics", "/v2/health/live", "/v2/health/ready"):
+        assert guarded.ask("GET", path).status == 200
+
+
+def test_only_administrators_load_models(guarded):
+    path = "/v2/repository/models/net/load"
+    assert guarded.ask("POST", path).status == 401
+    assert guarded.ask("POST", path, b"", bearer("alpha")).status == 403
+    answer = guarded.ask("POST", path, b"", bearer("root"))
+    assert answer.status == 200
+    assert answer.json["loaded"][0]["version"] == "1"
+
+
+def test_without_admin_tokens_the_repository_is_closed(server):
+    assert server.ask("POST", "/v2/repository/models/net/unload").status == 403
+
+
+def test_bodies_beyond_the_limit_are_not_read(guarded):
+    answer = guarded.ask("POST", "/v1/predict", bytes(1_000_001), bearer("alpha"))
+    assert answer.status == 413
+    chunks = (bytes(100_000) for _ in range(20))  # no length is declared
+    try:
+        answer = guarded.ask("POST", "/v1/predict", chunks, bearer("alpha"))
+    except OSError:
+        pass  # the server may close before everything was sent
+    else:
+        assert answer.status == 413
+    assert guarded.ask("GET", "/v2/health/live").status == 200
+
+
+def test_too_many_pictures_and_too_many_pixels(guarded, photo, tmp_path):
+    from serve.running import form
+
+    body, headers = form(*(("x", photo) for _ in range(3)))
+    assert guarded.ask("POST", "/v1/predict", body, headers | bearer("alpha")).status in {400, 413}
+    large = save_noise(tmp_path / "large.png", size=(1200, 1000)).read_bytes()
+    answer = guarded.ask("POST", "/v1/predict", large, bearer("alpha"))
+    assert answer.status == 413
+    assert answer.json["predictions"][0]["reason"] == "too-large"
+
+
+def test_compressed_bodies_are_refused(guarded, photo):
+    headers = bearer("alpha") | {"Content-Encoding": "gzip"}
+    assert guarded.ask("POST", "/v1/predict", photo, headers).status == 415
+
+
+def test_a_client_that_leaves_is_forgotten(server, photo):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(photo)}\r\n\r\n"
+            connection.sendall(head.encode() + photo[: len(photo) // 2])
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        figures = server.ask("GET", "/metrics").body.decode()
+        if "residua_bytes_in_flight 0.0" in figures and "residua_images_in_flight 0.0" in figures:
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError(figures)
+    assert server.ask("POST", "/v1/predict", photo).status == 200
+
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # to be refused
+
+
+@pytest.mark.parametrize("host", [*EVERYWHERE, "192.168.1.5", "photos.example"])
+def test_other_machines_need_a_token(host):
+    with pytest.raises(SettingError, match="no token is set"):
+        check_settings(Settings(host=host))
+    check_settings(Settings(host=host, tokens=("x",)))
+    check_settings(Settings(host=host, insecure=True))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
+def test_loopback_needs_none(host):
+    check_settings(Settings(host=host))

@@ -1,0 +1,203 @@
+"""Starting, swapping, stopping: nothing that was accepted is lost, nothing half-loaded answers."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from making import make_bundle
+from serve.running import Running
+
+
+@pytest.fixture
+def bundle(served_bundle, tmp_path):
+    shutil.copytree(served_bundle.path, tmp_path / "net.bundle")
+    return tmp_path / "net.bundle"
+
+
+class Load:
+    """Clients that ask without a pause; every answer is kept."""
+
+    def __init__(self, server, photo, count=4):
+        self.server, self.photo = server, photo
+        self.statuses, self.broken, self.answers = [], [], []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self):
+        while not self._stop.is_set():
+            try:
+                answer = self.server.ask("POST", "/v1/predict", self.photo)
+            except ConnectionRefusedError:
+                return  # it no longer listens
+            except OSError as error:
+                self.broken.append(error)
+                return
+            self.statuses.append(answer.status)
+            self.answers.append(answer.body)
+
+    def end(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+OPTIONS = ("--engine", "openvino", "--threads", "1")
+
+
+def test_what_was_accepted_is_answered_when_it_stops(start, bundle, photo):
+    server = start(bundle, *OPTIONS, "--drain-delay", "0.5")
+    load = Load(server, photo)
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert server.ask("GET", "/v2/health/ready").status == 503  # but it still answers
+    assert server.ask("POST", "/v1/predict", photo).status == 200
+    assert server.process.wait(20) == 0
+    load.end()
+    assert set(load.statuses) == {200}
+    assert not load.broken
+    assert "stopping" in server.said()
+
+
+def test_a_second_signal_ends_it_at_once(start, bundle):
+    server = start(bundle, *OPTIONS, "--drain-delay", "60")
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.process.poll() is None
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(10) == 1
+
+
+def swap(bundle, seed, scratch):
+    """Put other weights in the bundle's place, as residua itself writes one: at once."""
+    made = make_bundle(scratch / f"{seed}.bundle", "ResNet20", seed=seed).path
+    old = bundle.with_suffix(".old")
+    bundle.rename(old)
+    made.rename(bundle)
+    shutil.rmtree(old)
+
+
+def test_a_bundle_that_is_written_anew_is_swapped_in_under_load(start, bundle, photo, tmp_path):
+    server = start(bundle, *OPTIONS, "--watch")
+    load = Load(server, photo)
+    time.sleep(0.3)
+    swap(bundle, 1, tmp_path)
+    end = time.monotonic() + 60
+    while len(set(load.answers)) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    load.end()
+    assert set(load.statuses) == {200}
+    assert not load.broken
+    assert len(set(load.answers)) == 2
+    first_new = next(i for i, body in enumerate(load.answers) if body != load.answers[0])
+    assert all(body != load.answers[0] for body in load.answers[first_new + 8 :])
+
+
+def test_a_damaged_bundle_leaves_the_old_one_serving(start, bundle, photo, tmp_path):
+    admins = tmp_path / "admins.txt"
+    admins.write_text("root\n")
+    server = start(bundle, *OPTIONS, "--admin-token-file", admins)
+    before = server.ask("POST", "/v1/predict", photo).json
+    weights = bundle / "weights.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-100] ^= 1
+    weights.write_bytes(damaged)
+    headers = {"Authorization": "Bearer root"}
+    answer = server.ask("POST", "/v2/repository/models/net/load", b"", headers)
+    assert answer.status == 400
+    assert "sha256 differs" in answer.json["error"]
+    assert "The old one serves on" in answer.json["error"]
+    assert server.ask("POST", "/v1/predict", photo).json == before
+    assert server.ask("GET", "/v2/health/ready").status == 200
+    index = server.ask("POST", "/v2/repository/index", b"").json
+    assert index[0]["state"] == "READY"
+    assert "sha256 differs" in index[0]["reason"]
+    unload = server.ask("POST", "/v2/repository/models/net/unload", b"", headers)
+    assert unload.status == 200
+    assert server.ask("POST", "/v1/predict", photo).status == 503
+
+
+def test_models_and_versions_side_by_side(start, bundle, photo, tmp_path):
+    other = make_bundle(tmp_path / "other.bundle", "ResNet20", seed=1).path
+    server = start(f"net={bundle}", f"net={other}", f"own:final={other}", *OPTIONS)
+    asked = {
+        path: server.ask("POST", f"/v1/predict?{path}", photo).json
+        for path in ("model=net", "model=net&version=1", "model=net&version=2", "model=own")
+    }
+    assert asked["model=net"] == asked["model=net&version=2"]
+    assert asked["model=net"]["predictions"] != asked["model=net&version=1"]["predictions"]
+    assert asked["model=own"]["version"] == "final"
+    assert asked["model=own"]["predictions"] == asked["model=net"]["predictions"]
+    assert server.ask("POST", "/v1/predict", photo).status == 400  # which one is not said
+
+
+def test_overload_is_refused_at_once_and_the_rest_is_answered(start, bundle, photo):
+    server = start(bundle, *OPTIONS, "--queue", "4", "--max-images", "4", "--timeout", "5")
+    load = Load(server, photo, count=24)
+    time.sleep(3)
+    load.end()
+    found = set(load.statuses)
+    assert found == {200, 429}, found
+    answer = json.loads(
+        next(b for s, b in zip(load.statuses, load.answers, strict=True) if s == 429)
+    )
+    assert answer["reason"] == "busy"
+    figures = server.ask("GET", "/metrics").body.decode()
+    assert "residua_images_in_flight 0.0" in figures
+    assert server.ask("POST", "/v1/predict", photo).status == 200
+
+
+def test_a_deadline_that_cannot_be_met_is_said(server, photo):
+    answer = server.ask("POST", "/v1/predict?timeout=0.000001", photo)
+    assert answer.status == 504
+    assert answer.json["reason"] == "late"
+
+
+def test_what_cannot_be_served_ends_with_the_reason(tmp_path, bundle, cache):
+    environment = {"RESIDUA_CACHE": cache, "RESIDUA_OFFLINE": "1"}
+
+    def refused(*arguments, port=None):
+        server = Running(
+            tmp_path / "log", *arguments, environment=environment, ready=False, port=port
+        )
+        assert server.process.wait(60) == 1
+        return server.said()
+
+    assert "nothing" in refused("nothing.bundle")
+    assert "no token is set" in refused(bundle, "--host", "192.0.2.1")
+    assert "cannot be the name" in refused(f"a b={bundle}")
+    (bundle / "weights.safetensors").write_bytes(b"")
+    assert "bytes" in refused(bundle)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "cannot be listened on" in refused(bundle, port=taken.getsockname()[1])
+
+
+def test_several_workers_share_the_port_and_one_that_dies_is_replaced(start, bundle, photo):
+    server = start(bundle, *OPTIONS, "--workers", "2")
+    time.sleep(2)
+    pid = server.process.pid
+    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert len(children) == 2
+    load = Load(server, photo, count=2)
+    time.sleep(1)
+    figures = server.ask("GET", "/metrics").body.decode()
+    assert "residua_images_total" in figures
+    load.end()
+    assert set(load.statuses) == {200}
+    os.kill(children[0], signal.SIGTERM)
+    time.sleep(1)
+    server.wait_until_ready()
+    assert server.ask("POST", "/v1/predict", photo).status == 200
+    assert server.stop() == 0
