@@ -24,7 +24,7 @@ help:
 	@touch $@
 
 # The built wheel alone, with the default dependencies only: what users get.
-SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -name '*.yaml' -o -name '*.j2' -o -name '*.css')
+SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -name '*.yaml' -o -name '*.j2' -o -name '*.css' -o -name '*.html')
 .venv-wheel/.installed: .venv/.installed $(SOURCES) pyproject.toml
 	rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation . > /dev/null
