@@ -38,7 +38,7 @@ def measure_model(model: str, formats: list[str], seconds: float, folder: Path) 
     path = folder / f"{subject.name}.bundle"
     if subject.bundle.path != path:  # of the cache: exports go into a copy
         shutil.copytree(subject.bundle.path, path)
-    weights = " ".join(subject.notes) or subject.bundle.manifest.provenance.source
+    weights = "random" if subject.notes else subject.bundle.manifest.provenance.source
     found: dict[str, Any] = {}
     for name in formats:
         print(f"{model}: {name} …", flush=True)
@@ -86,7 +86,9 @@ def describe_speed(one: Measurement, path: Path) -> dict[str, Any]:
     """Return what of a measurement goes into the table."""
     if one.status != "measured":
         return {"speed": f"{one.status}: {one.reason}"}
-    record: dict[str, Any] = {"latency": [each.model_dump() for each in one.latency]}
+    record: dict[str, Any] = {
+        "latency": [each.model_dump(exclude={"share"}) for each in one.latency]
+    }
     if one.latency_costs:
         record |= one.latency_costs.model_dump()
     if make_demand(read_bundle(path), one.engine, "fp32").export is None:

@@ -186,7 +186,9 @@ def test_fields_are_amended_in_a_copy(path, tmp_path):
 
 
 def test_what_exports_hold_is_not_amended_under_them(path):
-    export = {"format": "onnx", "entry": "exports/onnx/model.onnx", "files": {}}
+    entry = "exports/onnx/model.onnx"
+    files = {entry: {"bytes": 1, "sha256": "0" * 64}}
+    export = {"format": "onnx", "entry": entry, "files": files}
     edit(path, exports={"onnx": export})
     bundle = read_bundle(path)
     with pytest.raises(SettingError, match=r"calibration as they are: onnx[\s\S]*--output"):
@@ -230,3 +232,12 @@ def test_a_kill_at_any_moment_leaves_a_whole_bundle(tmp_path):
         assert (round_ == round_[0]).all()
         seen.add(int(round_[0]))
     assert len(seen) > 1
+
+
+@pytest.mark.parametrize("entry", ["../../etc/passwd", "/etc/passwd", "exports/onnx/other.onnx"])
+def test_an_export_opens_no_file_that_is_not_among_its_own(path, entry):
+    record = {"bytes": 1, "sha256": "0" * 64}
+    export = {"format": "onnx", "entry": entry, "files": {"exports/onnx/model.onnx": record}}
+    edit(path, exports={"onnx": export})
+    with pytest.raises(BundleDamagedError, match="without its file"):
+        read_bundle(path)

@@ -58,6 +58,36 @@ def test_verify_and_its_exit_code(bundle):
     done = call(bundle, "--verify", "--json")
     assert done.exit_code == 1
     assert "model.onnx" in json.loads(done.stdout)["onnx"]["error"]
+    said = call(bundle, "--verify").stdout
+    assert "onnx: failed." in said
+    assert f"residua export {bundle} --format onnx" in said
+
+
+def test_verify_chooses_formats_and_refuses_what_it_would_not_heed(bundle):
+    assert call(bundle, "--format", "onnx", "openvino").exit_code == 0
+    done = call(bundle, "--verify", "--format", "openvino", "--json")
+    assert list(json.loads(done.stdout)) == ["openvino"]
+    for words in (["--format", "ncnn"], ["--overwrite"], ["--output", "x"]):
+        assert isinstance(call(bundle, "--verify", *words).exception, SettingError)
+    assert isinstance(
+        call(bundle, "--format", "onnx", "--calibrate", "photos").exception, SettingError
+    )
+
+
+def test_what_cannot_run_here_is_no_failure(bundle):
+    pytest.importorskip("coremltools")
+    assert call(bundle, "--format", "coreml").exit_code == 0
+    done = call(bundle, "--verify")
+    assert done.exit_code == 0
+    assert "coreml" in done.stdout
+    assert "not compared" in done.stdout
+
+
+def test_lost_reference_answers_are_made_again(bundle):
+    assert call(bundle, "--format", "onnx").exit_code == 0
+    (bundle / "exports/reference.safetensors").unlink()
+    assert call(bundle, "--format", "openvino").exit_code == 0
+    assert read_bundle(bundle).verify() is None
 
 
 def test_the_list_tells_what_is_installed():

@@ -50,7 +50,7 @@ def test_what_is_no_answer_fails(broken):
 
 
 def test_tolerances_widen_with_coarser_numbers():
-    order = [tolerance_for("onnx", name) for name in ("fp32", "fp16", "bf16", "int8")]
+    order = [tolerance_for(name) for name in ("fp32", "fp16", "bf16", "int8")]
     for finer, coarser in pairwise(order):
         assert finer.difference < coarser.difference
         assert finer.cosine >= coarser.cosine

@@ -28,10 +28,12 @@ def shapes(tmp_path_factory):
     return write_shapes(tmp_path_factory.mktemp("data") / "shapes", count=8)
 
 
-def with_classes(folder, names):
-    made = make_bundle(folder / "made.bundle", "ResNet20", num_classes=len(names), preprocess=PLAIN)
+def with_classes(folder, names, name="x"):
+    made = make_bundle(
+        folder / f"made-{name}.bundle", "ResNet20", num_classes=len(names), preprocess=PLAIN
+    )
     manifest = made.manifest.model_copy(update={"classes": Classes(names=tuple(names))})
-    return write_bundle(folder / f"{'-'.join(names)}.bundle", manifest, made.tensors())
+    return write_bundle(folder / f"{name}.bundle", manifest, made.tensors())
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_the_table_and_the_export_that_follows(bundle, shapes, tmp_path, monkeyp
 
 def test_classes_stay_in_the_order_of_the_bundle(bundle, shapes, tmp_path):
     names = bundle.manifest.classes.names[::-1]
-    turned = with_classes(tmp_path, names)
+    turned = with_classes(tmp_path, names, "turned")
     prune_bundle(turned, str(shapes), 0.5, tmp_path / "y.bundle", epochs=1)
     small = read_bundle(tmp_path / "y.bundle")
     assert small.manifest.classes.names == names
@@ -119,7 +121,9 @@ def test_what_would_not_be_heard_is_refused_before_any_work(bundle, shapes, tmp_
 
     assert "--epochs" in refusal("--format", "onnx", "--epochs", "2")
     assert "do not go together" in refusal("--prune", "0.3", "--verify")
-    assert "format 'onx'" in refusal("--prune", "0.3", "--calibrate", str(shapes), "-f", "onx")
+    assert "format named 'onx'" in refusal(
+        "--prune", "0.3", "--calibrate", str(shapes), "-f", "onx"
+    )
     assert not list(tmp_path.glob("*.run"))
 
 
@@ -136,7 +140,7 @@ def test_other_classes_and_an_existing_bundle_are_refused(bundle, shapes, tmp_pa
     other = make_bundle(tmp_path / "o.bundle", "ResNet20", num_classes=4, preprocess=PLAIN)
     with pytest.raises(DataError, match="class"):
         prune_bundle(other, str(shapes), 0.3, tmp_path / "y.bundle")
-    wide = with_classes(tmp_path, (*bundle.manifest.classes.names, "unseen"))
+    wide = with_classes(tmp_path, (*bundle.manifest.classes.names, "unseen"), "wide")
     with pytest.raises(SettingError, match=r"no picture of 1 of the bundle's classes.*unseen"):
         prune_bundle(wide, str(shapes), 0.3, tmp_path / "y.bundle")
     with pytest.raises(SettingError, match="exists already"):

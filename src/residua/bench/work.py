@@ -55,7 +55,7 @@ class Work:
         record: dict[str, Any] = {"load_seconds": seconds, "lanes": self.engine.lanes}
         if reference:
             answers = np.load(reference, allow_pickle=False)
-            record |= examine(self.engine, engine, demand, crops, answers, sizes)
+            record |= examine(self.engine, demand, crops, answers, sizes)
         return record
 
     def run(self, *, batch: int, seconds: float) -> dict[str, Any]:
@@ -110,7 +110,6 @@ def fill_batch(crops: np.ndarray, size: int, start: int = 0) -> np.ndarray:
 
 def examine(
     engine: Engine,
-    name: str,
     demand: Demand,
     crops: np.ndarray,
     reference: np.ndarray,
@@ -120,7 +119,7 @@ def examine(
 
     What is wrong only in a batch of one size is seen too.
     """
-    expected, tolerance = expect(name, demand, reference)
+    expected, tolerance = expect(demand, reference)
     answers: list[np.ndarray] = []
     places: list[int] = []
     for number, size in enumerate(cycle(sorted(sizes))):

@@ -7,6 +7,8 @@ exports/
 """
 
 import contextlib
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ EXPORTS = "exports"
 REFERENCE = f"{EXPORTS}/reference.safetensors"
 # Beside an int8 artefact: its own answers to the probes where it was made.
 ANSWERS = "answers.safetensors"
+_STALE = 3600.0  # seconds; longer than any export takes
 
 
 def name_export(kind: str, precision: str = "fp32", takes: str = "crop") -> str:
@@ -63,6 +66,7 @@ def add_export(bundle: Bundle, name: str, make: Callable[[Path], Export]) -> Bun
     """
     prefix = f"{EXPORTS}/{name}"
     exports = bundle.path / EXPORTS
+    _sweep(exports, name)
     try:
         with replacing_folder(bundle.path / prefix) as folder:
             export = make(folder)
@@ -75,6 +79,14 @@ def add_export(bundle: Bundle, name: str, make: Callable[[Path], Export]) -> Bun
     whole = export.model_copy(update={"files": files, "entry": f"{prefix}/{export.entry}"})
     manifest = read_bundle(bundle.path).manifest
     return amend_bundle(bundle, {"exports": manifest.exports | {name: whole}})
+
+
+def _sweep(exports: Path, name: str) -> None:
+    """Remove what killed exports of that name have left: scratch folders of an hour ago."""
+    for left in exports.glob(f".{name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left)
 
 
 def add_file(bundle: Bundle, name: str, data: bytes) -> Bundle:

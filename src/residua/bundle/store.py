@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -56,18 +57,24 @@ class Bundle:
         """
         records = self.records
         for relative in [name] if name else records:
-            path, record = self.path / relative, records[relative]
-            if not path.is_file():
-                raise _damaged(path, "is missing")
-            if path.stat().st_size != record.bytes:
-                size = path.stat().st_size
-                raise _damaged(path, f"has {size} bytes where {record.bytes} were written")
-            try:
-                digest = sha256_of(path)
-            except OSError as error:
-                raise _damaged(path, f"cannot be read ({error.strerror})") from error
-            if digest != record.sha256:
-                raise _damaged(path, "has another content than was written (sha256 differs)")
+            self._compare(relative, records[relative])
+
+    def _compare(self, name: str, record: FileRecord) -> None:
+        path, again = self.path / name, ""
+        if name.startswith("exports/") and name.count("/") > 1:
+            kind = name.split("/")[1].partition("-")[0]
+            again = f"Make the export again: residua export {quote(str(self.path))} --format {kind}"
+        if not path.is_file():
+            raise _damaged(path, "is missing", again)
+        if path.stat().st_size != record.bytes:
+            size = path.stat().st_size
+            raise _damaged(path, f"has {size} bytes where {record.bytes} were written", again)
+        try:
+            digest = sha256_of(path)
+        except OSError as error:
+            raise _damaged(path, f"cannot be read ({error.strerror})", again) from error
+        if digest != record.sha256:
+            raise _damaged(path, "has another content than was written (sha256 differs)", again)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the tensors by name, verified against the manifest."""
@@ -178,6 +185,9 @@ def _check_names(manifest: Manifest, path: Path) -> None:
         parts = Path(name).parts
         if Path(name).is_absolute() or ".." in parts or not parts:
             raise _damaged(path, f"names a file outside the bundle: {name!r}")
+    for name, export in manifest.exports.items():
+        if export.entry not in export.files:
+            raise _damaged(path, f"has an export {name} without its file {export.entry!r}")
 
 
 def _first_complaint(error: ValidationError) -> str:
@@ -189,9 +199,9 @@ def _first_complaint(error: ValidationError) -> str:
     )
 
 
-def _damaged(path: Path, what: str) -> BundleDamagedError:
-    return BundleDamagedError(
-        f"{path} {what}.",
-        next_step="Copy the bundle again from where it was made, or make it again. One in the "
-        "cache is repaired by: residua weights pull NAME",
+def _damaged(path: Path, what: str, next_step: str = "") -> BundleDamagedError:
+    again = (
+        "Copy the bundle again from where it was made, or make it again. One in the cache is "
+        "repaired by: residua weights pull NAME"
     )
+    return BundleDamagedError(f"{path} {what}.", next_step=next_step or again)

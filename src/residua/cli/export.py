@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.export_checks import check_formats, check_options, refuse_with_verify
 from residua.cli.prune import Epochs, Prune
 
 if TYPE_CHECKING:
@@ -107,68 +108,35 @@ def export(
       residua export flowers.bundle --verify
     """
     if list_formats:
-        from residua.cli.export_lines import spell_formats
-
-        typer.echo(spell_formats(json=json))
-        return
-    names = _check(model, format, more, takes, formless=verify or prune is not None)
-    _check_pruning(names, precision, takes, pruned=prune is not None, epochs=epochs, verify=verify)
+        return _list(json=json)
+    names = check_formats(model, format, more, takes, formless=verify or prune is not None)
+    check_options(
+        names, precision, takes,
+        calibrate=calibrate, pruned=prune is not None, epochs=epochs, verify=verify,
+    )  # fmt: skip
     if verify:
-        _conclude(list(_verify(model, pictures)), json=json)
-        return
+        refuse_with_verify(output=output, overwrite=overwrite)
+        return _conclude(list(_verify(model, pictures, names)), json=json, verified=True)
     overrides, pruned = override or [], None
     if prune is None:
         bundle = _open_target(model, output, overwrite=overwrite)
     else:
         bundle, pruned = _prune(
-            model, prune, calibrate, output, epochs=epochs, overrides=overrides,
-            overwrite=overwrite, json=json,
+            model, prune, calibrate, output,
+            epochs=epochs, overrides=overrides, overwrite=overwrite, json=json,
         )  # fmt: skip
         overrides = [text for text in overrides if text.startswith("data.")]
     outcomes = _export(
         bundle, names, precision, takes, pictures,
         calibrate=calibrate, override=overrides, max_drop=max_drop, json=json,
     ) if names else ()  # fmt: skip
-    _conclude(list(outcomes), json=json, pruned=pruned)
+    return _conclude(list(outcomes), json=json, pruned=pruned)
 
 
-def _check(
-    model: str, first: list[str] | None, more: list[str] | None, takes: str, *, formless: bool
-) -> list[str]:
-    """Return the names of the formats; refuse what makes no sense. ``formless``: none is needed."""
-    from residua.base.errors import SettingError, UnknownNameError
+def _list(*, json: bool) -> None:
+    from residua.cli.export_lines import spell_formats
 
-    if takes not in {"crop", "image"}:
-        raise UnknownNameError("input", takes, ("crop", "image"))
-    names = [part for word in first or () for part in word.split(",")] + list(more or ())
-    if not model:
-        raise SettingError("Nothing to export was given.", next_step="See: residua export --help")
-    if not names and not formless:
-        raise SettingError(
-            "No format was given.", next_step="Add --format onnx, or see: residua export --list"
-        )
-    if more and not first:
-        raise SettingError(f"{more[0]!r} stands alone.", next_step=f"Write: --format {more[0]}")
-    return names
-
-
-def _check_pruning(
-    names: list[str], precision: str, takes: Any, *, pruned: bool, epochs: int | None, verify: bool
-) -> None:
-    """Refuse before hours of training what would fail after them, or would not be heard."""
-    from residua.base.errors import SettingError
-
-    if epochs is not None and not pruned:
-        raise SettingError("--epochs is of the training after --prune.", next_step="Drop it.")
-    if pruned and verify:
-        raise SettingError("--prune and --verify do not go together.", next_step="Drop one.")
-    if pruned:
-        from residua.export.run import check_format
-        from residua.export.write import require_libraries
-
-        for name in names:
-            check_format(name, precision, takes)
-            require_libraries(name, precision)
+    typer.echo(spell_formats(json=json))
 
 
 def _export(
@@ -199,7 +167,7 @@ def _prune(model: str, share: float, data: str, output: Path | None, **options: 
     return prune_first(open_bundle(model), share, data, output, **options)
 
 
-def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
+def _verify(model: str, pictures: str, names: list[str]) -> "Iterable[Outcome]":
     from residua.base.errors import SettingError
     from residua.export.verify import verify_exports
     from residua.zoo.weights.resolve import open_bundle
@@ -209,19 +177,32 @@ def _verify(model: str, pictures: str) -> "Iterable[Outcome]":
         raise SettingError(
             f"{bundle.path} has no exports.", next_step="Make one: residua export --format onnx"
         )
+    there = {export.format for export in bundle.manifest.exports.values()}
+    if missing := [name for name in names if name not in there]:
+        raise SettingError(
+            f"{bundle.path} has no export of the format {missing[0]}.",
+            next_step=f"It has: {', '.join(sorted(there))}.",
+        )
     kinds = {export.input for export in bundle.manifest.exports.values()}
     crops = _read_crops(bundle, pictures) if "crop" in kinds else None
     images = _read_images(bundle, pictures) if "image" in kinds else None
-    return verify_exports(bundle, crops, images)
+    return verify_exports(bundle, crops, images, formats=names)
 
 
 def _open_target(model: str, output: Path | None, *, overwrite: bool) -> "Bundle":
     """Return the bundle to write into: the one given, or a copy of it (of a name: always)."""
+    import os
+
+    from residua.base.errors import SettingError
     from residua.bundle.store import is_bundle, write_bundle
     from residua.zoo.weights.resolve import open_bundle
 
     bundle = open_bundle(model)
     if output is None and is_bundle(Path(model).expanduser()):
+        if not os.access(bundle.path, os.W_OK):
+            raise SettingError(
+                f"{bundle.path} cannot be written.", next_step="Add --output COPY.bundle"
+            )
         return bundle
     source = Path(model)
     target = output or Path(f"{source.stem if source.is_file() else source.name}.bundle")
@@ -259,7 +240,11 @@ def _read_images(bundle: "Bundle", pictures: str) -> "list[np.ndarray] | None":
 
 
 def _conclude(
-    outcomes: "list[Outcome]", *, json: bool, pruned: dict[str, Any] | None = None
+    outcomes: "list[Outcome]",
+    *,
+    json: bool,
+    pruned: dict[str, Any] | None = None,
+    verified: bool = False,
 ) -> None:
     """Print a line a format, and exit with 1 where one failed."""
     from json import dumps
@@ -272,6 +257,6 @@ def _conclude(
         typer.echo(dumps(record, ensure_ascii=False))
     else:
         for outcome in outcomes:
-            typer.echo(spell_outcome(outcome))
+            typer.echo(spell_outcome(outcome, verified=verified))
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(FAILED)

@@ -17,11 +17,12 @@ def spell_formats(*, json: bool) -> str:
     if json:
         return dumps({name: asdict(form) for name, form in FORMATS.items()})
     lines = []
+    width = max(len(form.title) for form in FORMATS.values()) + 2
     for name, form in FORMATS.items():
         missing = [library for library in form.libraries if find_spec(library) is None]
         state = f"needs: pip install 'residua[{form.extra}]'" if missing else "installed"
         precisions = ", ".join(form.precisions)
-        lines.append(f"{name:<12}{form.title:<32}{precisions:<20}{state}")
+        lines.append(f"{name:<12}{form.title:<{width}}{precisions:<20}{state}")
     return "\n".join(lines)
 
 
@@ -32,11 +33,11 @@ def as_record(outcome: "Outcome") -> dict[str, Any]:
     return outcome.export.model_dump(mode="json")
 
 
-def spell_outcome(outcome: "Outcome") -> str:
-    """Return what came of one format, in lines."""
+def spell_outcome(outcome: "Outcome", *, verified: bool = False) -> str:
+    """Return what came of one format, in lines; ``verified``: of one that was there already."""
     export = outcome.export
     if export is None:
-        return f"{outcome.name}: not written. {outcome.error}"
+        return f"{outcome.name}: {'failed' if verified else 'not written'}. {outcome.error}"
     size = sum(record.bytes for record in export.files.values()) / 1e6
     lines = [f"{outcome.name}: {export.entry}, {size:.1f} MB"]
     if export.parity is None:

@@ -27,6 +27,8 @@ class Trial:
         name = f"{self.engine} {self.precision}"
         if self.problem or self.parity is None or self.milliseconds is None:
             return f"{name}: not used, {self.problem}"
+        if self.precision == "int8":
+            return f"{name}: {self.milliseconds:.1f} ms a picture, answers as where it was made"
         return (
             f"{name}: {self.milliseconds:.1f} ms a picture, best class agrees on "
             f"{self.parity.agreement:.0%}, probabilities within {self.parity.difference:.2g}"

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import onnxruntime as ort
 
-from residua.base.errors import BundleDamagedError, MissingExtraError
+from residua.base.errors import BundleDamagedError, EngineError, MissingExtraError
 from residua.base.machine import usable_cores
 from residua.engines.engine import Demand
 
@@ -22,9 +22,14 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self.precision = demand.precision
-        self._session = ort.InferenceSession(
-            _content(demand), options, providers=["CPUExecutionProvider"]
-        )
+        content = _content(demand)
+        try:
+            self._session = ort.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its own kinds share no other ancestor
+            said = str(error).splitlines()[0]
+            raise EngineError(f"ONNX Runtime cannot open {demand.bundle.path}: {said}") from error
         self.lanes = 1
         self.good_batch = 8
 

@@ -1,5 +1,7 @@
 """One engine by name: what it is to run of a bundle, and the engine with that loaded."""
 
+from shlex import quote
+
 from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.exports import find_export
 from residua.bundle.store import Bundle
@@ -28,10 +30,13 @@ def make_demand(
     stored = "fp32" if precision == "bf16" else precision
     export = None if engine.startswith("torch") else find_export(bundle, runtime.format, stored)
     if export is None and (not runtime.weights or precision == "int8"):
-        option = "" if stored == "fp32" else f" --precision {stored} --calibrate PICTURES"
+        option = {"fp32": "", "int8": " --precision int8 --calibrate PICTURES"}.get(
+            stored, f" --precision {stored}"
+        )
         raise SettingError(
             f"{bundle.path} has no {stored} export for the {engine} engine.",
-            next_step=f"Make it: residua export {bundle.path} --format {runtime.format}{option}",
+            next_step=f"Make it: residua export {quote(str(bundle.path))} --format "
+            f"{runtime.format}{option}",
         )
     return Demand(bundle, precision, export, device, threads, hint)
 

@@ -40,10 +40,6 @@ TOLERANCES: dict[str, Tolerance] = {
 # otherwise, but saturated sums (x86 without VNNI) are far outside.
 ELSEWHERE = Tolerance(difference=0.15, cosine=0.97, agreement=0.95, tie=0.15)
 
-# Runtimes whose float32 is not quite the others', and why.
-BY_FORMAT: dict[tuple[str, str], Tolerance] = {}
-
-
 # Graphs that resize whole pictures themselves. Their crops are Pillow's to the last bit but for
 # one value in 100,000, so that nothing more is allowed. OpenCV's pixels depend on how it was built
 # (with Intel's IPP, with ARM's KleidiCV): from one way of rounding to another, up to one value in
@@ -52,14 +48,14 @@ BY_FORMAT: dict[tuple[str, str], Tolerance] = {}
 OPENCV_IMAGES = Tolerance(difference=0.05, cosine=0.99, agreement=1.0, tie=0.10)
 
 
-def tolerance_for(runtime: str, precision: str, resizes: Preprocess | None = None) -> Tolerance:
-    """Return what is allowed of a runtime's format in a precision.
+def tolerance_for(precision: str, resizes: Preprocess | None = None) -> Tolerance:
+    """Return what is allowed of any runtime in a precision.
 
     ``resizes`` is the preprocessing of an artefact that takes whole pictures.
     """
     if resizes and resizes.resampler == "opencv" and precision in {"fp32", "fp16"}:
         return OPENCV_IMAGES
-    return BY_FORMAT.get((runtime, precision), TOLERANCES[precision])
+    return TOLERANCES[precision]
 
 
 def compare(

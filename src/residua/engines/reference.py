@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialize
 
+from residua.base.errors import BundleDamagedError
 from residua.base.files import write_atomic
 from residua.bundle.exports import ANSWERS, REFERENCE
 from residua.bundle.schema import Export, Manifest, Takes
@@ -36,13 +37,15 @@ def identify(manifest: Manifest, takes: Takes = "crop") -> str:
 
 
 def find_reference(bundle: Bundle, takes: Takes = "crop") -> np.ndarray | None:
-    """Return the kept answers [probes, classes] to the probes, or None. Imports no torch."""
+    """Return the kept answers [probes, classes] to the probes, or None. Imports no torch.
+
+    Answers whose file is missing or damaged are none: they can be computed again.
+    """
     name = identify(bundle.manifest, takes)
-    if REFERENCE in bundle.manifest.files:
-        bundle.verify(REFERENCE)
-        if (kept := _read(bundle.path / REFERENCE, name)) is not None:
-            return kept
-    return _read(_cached(name), name)
+    kept = None
+    if REFERENCE in bundle.manifest.files and _is_whole(bundle, REFERENCE):
+        kept = _read(bundle.path / REFERENCE, name)
+    return kept if kept is not None else _read(_cached(name), name)
 
 
 def make_reference(bundle: Bundle) -> np.ndarray | None:
@@ -77,6 +80,15 @@ def find_answers(bundle: Bundle, export: Export) -> np.ndarray | None:
 def pack_reference(answers: Mapping[Takes, np.ndarray], manifest: Manifest) -> bytes:
     """Return the content of a file of answers to either kind of probes."""
     return serialize({identify(manifest, takes): each for takes, each in answers.items()})
+
+
+def _is_whole(bundle: Bundle, name: str) -> bool:
+    """Tell whether a file can be trusted; one that cannot is as good as none."""
+    try:
+        bundle.verify(name)
+    except BundleDamagedError:
+        return False
+    return True
 
 
 def _cached(name: str) -> Path:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from residua.base.errors import EngineError, ResiduaError
+from residua.base.errors import BundleDamagedError, EngineError, ResiduaError
 from residua.base.machine import describe_machine
 from residua.bundle.schema import Parity
 from residua.engines.engine import RUNTIMES, Demand, Engine
@@ -81,9 +81,11 @@ def try_candidates(candidates: Sequence[Candidate], reference: np.ndarray) -> li
         try:
             engine = open_runtime(name, demand)
             answers = run_in_parts(engine.run, crops)
-            expected, tolerance = expect(name, demand, reference)
+            expected, tolerance = expect(demand, reference)
             parity, excesses = compare(expected, answers, tolerance)
             problem = "; ".join(excesses)
+        except BundleDamagedError:
+            raise  # said at once, not first when the remembered one is opened
         except (ResiduaError, RuntimeError, ImportError) as error:
             problem = str(error).splitlines()[0]
         if not problem:
@@ -96,13 +98,13 @@ def try_candidates(candidates: Sequence[Candidate], reference: np.ndarray) -> li
     return trials
 
 
-def expect(name: str, demand: Demand, reference: np.ndarray) -> tuple[np.ndarray, Tolerance]:
+def expect(demand: Demand, reference: np.ndarray) -> tuple[np.ndarray, Tolerance]:
     """Return the answers to the probes that a candidate shall give, and how closely."""
     if demand.precision == "int8" and demand.export is not None:
         own = find_answers(demand.bundle, demand.export)
         if own is not None:
             return own, ELSEWHERE
-    return reference, tolerance_for(RUNTIMES[name].format, demand.precision)
+    return reference, tolerance_for(demand.precision)
 
 
 def _time(engines: Mapping[int, Engine], crops: np.ndarray, *, many: bool) -> dict[int, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from residua.base.errors import EngineError, ParityError
-from residua.bundle.schema import Export, Parity, Preprocess, Takes
+from residua.bundle.schema import Drop, Export, Parity, Preprocess, Takes
 from residua.bundle.store import Bundle
 from residua.engines.engine import Demand
 from residua.engines.open import open_runtime
@@ -107,7 +107,7 @@ def examine(bundle: Bundle, export: Export, exam: Exam) -> tuple[Parity, tuple[s
         exam = exam.on_pictures()
     answers = ask(bundle, export, exam.inputs)
     resizes = bundle.manifest.preprocess if export.input == "image" else None
-    tolerance = tolerance_for(export.format, export.precision, resizes)
+    tolerance = tolerance_for(export.precision, resizes)
     parity, excesses = compare(exam.answers, answers, tolerance, pictures=exam.pictures)
     if excesses:
         excesses = (*excesses, *list_worst(exam, answers, tolerance))
@@ -134,10 +134,18 @@ def list_worst(exam: Exam, answers: np.ndarray, tolerance: Tolerance, count: int
     return lines
 
 
-def refuse(name: str, excesses: Sequence[str]) -> ParityError:
-    """Return the error that says where an artefact differs."""
+def refuse(
+    name: str, excesses: Sequence[str], *, written: bool = False, drop: Drop | None = None
+) -> ParityError:
+    """Return the error that says where an artefact differs; ``drop`` is what int8 cost."""
+    outcome = "" if written else ", so it was not written"
+    step = "The bounds are in docs/export.md. A conversion that is outside is a defect: report it."
+    if written:
+        step = "Export anew on this machine: residua export BUNDLE --format …"
+    if drop is not None:
+        judged = f"{drop.score} on {drop.images} pictures"
+        excesses = [*excesses, f"{judged}: float32 {drop.fp32:.2%}, int8 {drop.int8:.2%}"]
+        step = "Calibrate on more pictures, or train for int8: residua train DATA --quantise"
     return ParityError(
-        f"The {name} export does not answer as the network does, so it was not written:",
-        excesses,
-        next_step="The bounds are in residua/engines/parity.py. Please report this.",
+        f"The {name} export does not answer as the network does{outcome}:", excesses, next_step=step
     )

@@ -23,7 +23,7 @@ from residua.predict.crops import read_crops
 from residua.predict.inputs import PICTURE_SUFFIXES
 
 Score = Literal["top-1", "mean average precision", "agreement"]
-CALIBRATION = 300  # crops; NNCF's own default, and more change little (reference of the method)
+CALIBRATION = 300  # crops; NNCF's own default, which its documentation says is enough
 _UNLABELLED = 2000  # crops at the most that are held in memory
 
 

@@ -127,7 +127,7 @@ def write_export(
         scratch = Bundle(folder, bundle.manifest)
         parity, excesses = examine(scratch, export, exam)
         if excesses:
-            raise refuse(label, excesses)
+            raise refuse(label, excesses, drop=export.drop)
         if precision == "int8":
             answers = ask(scratch, export, list_probes(bundle.manifest.preprocess, exam.takes))
             own = pack_reference({exam.takes: answers}, bundle.manifest)
