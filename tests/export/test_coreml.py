@@ -153,7 +153,8 @@ def test_an_export_says_what_it_takes_and_that_it_was_not_run(tmp_path):
     told = dict(spec.description.metadata.userDefined)
     assert told["residua.weights_sha256"] == whole.manifest.files["weights.safetensors"].sha256
     [outcome] = verify_exports(whole)
-    assert "cannot be run on this system" in str(outcome.error)
+    assert outcome.error is None
+    assert outcome.export.parity is None
 
 
 def test_half_precision_halves_the_weights(tmp_path):

@@ -1,8 +1,10 @@
 """residua export --prune: the new bundle, its table, and what is refused."""
 
 import json
-import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,13 +13,12 @@ from typer.testing import CliRunner
 
 from data.shapes import write_shapes
 from making import make_bundle
-from residua.base.errors import DataError, SettingError, StoppedError
+from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes, Preprocess
 from residua.bundle.store import read_bundle, write_bundle
 from residua.cli.main import app
 from residua.data.sources.open import open_source
 from residua.export.prune import make_recipe, prune_bundle, time_in_turns
-from residua.train.display import Display
 from residua.zoo.load import load_network
 
 PLAIN = Preprocess(crop_size=24, short_side=24)
@@ -93,24 +94,25 @@ def test_classes_stay_in_the_order_of_the_bundle(bundle, shapes, tmp_path):
 
 
 def test_an_interrupted_repair_goes_on(bundle, shapes, tmp_path):
-    class Interrupting(Display):
-        def show_epoch(self, report, epochs):
-            os.kill(os.getpid(), signal.SIGTERM)
+    def begin(name):
+        command = [
+            sys.executable, "-m", "residua", "export", bundle.path, "--prune", "0.5",
+            "--calibrate", shapes, "--epochs", "6", "--output", tmp_path / f"{name}.bundle",
+        ]  # fmt: skip
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def repair(name, display=None):
-        return prune_bundle(
-            bundle, str(shapes), 0.5, tmp_path / name, epochs=2, display=display
-        ).bundle.tensors()
-
-    undisturbed = repair("a.bundle")
-    with pytest.raises(StoppedError):
-        repair("b.bundle", Interrupting(quiet=True))
-    started = (tmp_path / "b.run" / "run.json").read_bytes()
-    resumed = repair("b.bundle")
-    assert (
-        json.loads(started).items() <= json.loads((tmp_path / "b.run/run.json").read_text()).items()
-    )
-    assert all(np.array_equal(resumed[name], tensor) for name, tensor in undisturbed.items())
+    assert begin("a").wait(120) == 0
+    interrupted, lines = begin("b"), tmp_path / "b.run" / "metrics.jsonl"
+    while not (lines.is_file() and '"event":"epoch"' in lines.read_text().replace(" ", "")):
+        assert interrupted.poll() is None
+        time.sleep(0.01)
+    interrupted.send_signal(signal.SIGTERM)
+    assert interrupted.wait(120) == 143
+    started = lines.read_bytes()
+    assert begin("b").wait(120) == 0
+    assert lines.read_bytes().startswith(started)
+    whole, resumed = (read_bundle(tmp_path / f"{name}.bundle").tensors() for name in "ab")
+    assert all(np.array_equal(resumed[name], tensor) for name, tensor in whole.items())
     assert not list(tmp_path.glob("*-cut-*"))
 
 

@@ -1,5 +1,7 @@
 """Every network of the zoo at its full width, in ONNX and OpenVINO, beside the plain network."""
 
+import shutil
+
 import pytest
 
 from residua.bench.stand_in import make_stand_in
@@ -10,14 +12,27 @@ from residua.zoo.table import ROWS
 # Small crops: what is compared is the structure, and it sees every layer at any size.
 SMALL = Preprocess(crop_size=64, short_side=64)
 
+# More than a protocol buffer can hold: 829 million parameters.
+TOO_LARGE = {"ResNeXt101_32x48d"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that does not stay: the files of all rows are 20 GB."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_every_row_passes_the_gate(tmp_path, name):
+def test_every_row_passes_the_gate(folder, name):
     row = ROWS[name]
-    bundle = make_stand_in(tmp_path / "x.bundle", row, None if row.stem == "3x3" else SMALL)
+    bundle = make_stand_in(folder / "x.bundle", row, None if row.stem == "3x3" else SMALL)
 
     for outcome in export_bundle(bundle, ["onnx", "openvino"]):
+        if outcome.name == "onnx" and name in TOO_LARGE:
+            assert "holds 2.1 GB at the most" in str(outcome.error)
+            continue
         assert outcome.error is None, outcome.error
         parity = outcome.export.parity
         assert parity.agreement == 1

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from residua.base.errors import ResiduaError, spell_error
+from residua.base.errors import ResiduaError, StoppedError, spell_error
 from residua.base.threads import wait_passively
 from residua.base.version import __version__
 from residua.cli import (
@@ -83,7 +83,7 @@ def run() -> None:
     """Run the command line; errors of the family are shown without a traceback.
 
     Exit codes: 0 done, 1 an error that the message explains, 2 a misspelt command, 3 done but for
-    unreadable pictures. typer itself ends an interrupted run, and one whose reader has left.
+    unreadable pictures, 130 or 143 stopped and able to go on. typer itself ends an interrupted run, and one whose reader has left.
     """
     wait_passively()
     # What importing makes stays: looking through it again and again is 5 % of a prediction's start.
@@ -95,7 +95,7 @@ def run() -> None:
         # from before they have joined, of the command line alone: one of a machine says it.
         if os.environ.get("LOCAL_RANK", "0") == "0":
             typer.echo(spell_error(error), err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code if isinstance(error, StoppedError) else 1)
 
 
 if __name__ == "__main__":

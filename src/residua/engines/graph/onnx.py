@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from residua.base.errors import EngineError
 from residua.bundle.schema import Manifest, Preprocess
 from residua.engines.graph.walk import emit
 
@@ -23,11 +24,20 @@ def build_model(
     """Return the deployed graph: ``image`` uint8 [batch, S, S, C] → ``probabilities`` float32.
 
     ``half`` computes in float16 between the input and the logits. Raises KeyError or ValueError
-    where the tensors are not those of the row.
+    where the tensors are not those of the row, EngineError where one file cannot hold them.
     """
+    size = sum(array.size for array in tensors.values()) * (2 if half else 4)
+    if size > _MOST:
+        raise EngineError(
+            f"The weights have {size / 1e9:.1f} GB; a file of ONNX holds 2.1 GB at the most.",
+            next_step="Take OpenVINO, or ONNX in fp16." if not half else "Take OpenVINO.",
+        )
     emitter = OnnxEmitter(manifest.preprocess, half=half)
     emit(manifest, tensors, emitter)
     return emitter.finish(manifest)
+
+
+_MOST = 2**31 - 2**22  # bytes of a protocol buffer, less what the graph takes
 
 
 class OnnxEmitter:

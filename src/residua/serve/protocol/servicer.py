@@ -10,7 +10,6 @@ import numpy as np
 
 from residua.base.errors import ResiduaError
 from residua.serve.core import Core
-from residua.serve.gate import is_token
 from residua.serve.protocol.inference import (
     describe_model,
     describe_server,
@@ -29,6 +28,7 @@ from residua.serve.protocol.tensors import (
     to_raw,
 )
 from residua.serve.refusals import Kind, Refusal
+from residua.serve.tokens import check_token
 
 _OPEN = ("ServerLive", "ServerReady")
 _ADMIN = ("RepositoryModelLoad", "RepositoryModelUnload")
@@ -70,7 +70,9 @@ class Servicer:
         async def call(request: Any, context: Context) -> Any:
             begun, code = time.perf_counter(), "OK"
             try:
-                self._check_token(name, dict(context.invocation_metadata() or ()))
+                if name not in _OPEN:
+                    given = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
+                    check_token(given.encode(), self._core.settings, admin=name in _ADMIN)
                 with self._core.house.admit_bytes() as luggage:
                     luggage.grow(request.ByteSize())
                     return await method(request, context)
@@ -87,17 +89,6 @@ class Servicer:
                 metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)
 
         return call
-
-    def _check_token(self, name: str, metadata: dict[str, Any]) -> None:
-        settings, admin = self._core.settings, name in _ADMIN
-        if admin and not settings.admin_tokens:
-            raise Refusal(Kind.FORBIDDEN, "The repository is closed: no admin token is set.")
-        if name in _OPEN or not (admin or settings.tokens):
-            return
-        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
-        known = settings.admin_tokens if admin else (*settings.tokens, *settings.admin_tokens)
-        if scheme.lower() != "bearer" or not is_token(token.strip().encode(), known):
-            raise Refusal(Kind.UNAUTHENTICATED, "Send the metadata authorization: Bearer TOKEN.")
 
     async def server_live(self, _: Any, __: Context) -> Any:
         """Whether the process answers."""
