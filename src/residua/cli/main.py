@@ -83,7 +83,8 @@ def run() -> None:
     """Run the command line; errors of the family are shown without a traceback.
 
     Exit codes: 0 done, 1 an error that the message explains, 2 a misspelt command, 3 done but for
-    unreadable pictures, 130 or 143 stopped and able to go on. typer itself ends an interrupted run, and one whose reader has left.
+    unreadable pictures, 130 or 143 stopped and able to go on. typer itself ends an interrupted
+    command, and one whose reader has left.
     """
     wait_passively()
     # What importing makes stays: looking through it again and again is 5 % of a prediction's start.
