@@ -42,19 +42,24 @@ class _Server(uvicorn.Server):
 async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = False) -> None:
     """Serve until a signal comes. ``reuse_port`` lets several processes listen together.
 
+    Such a one listens only when it is ready: the others answer meanwhile.
+
     Raises what loading the first model that fails raises, SettingError where a port is taken.
     """
     core = make_core(places, settings)
     http = _make_http(core)
-    listening = bind(settings.host, settings.port, reuse_port=reuse_port)
-    rpc = _make_rpc(core, reuse_port=reuse_port)
     stopping = asyncio.Event()
     _on_signals(stopping)
+    if reuse_port:
+        await _load(core, stopping)
+    listening = bind(settings.host, settings.port, reuse_port=reuse_port)
+    rpc = _make_rpc(core, reuse_port=reuse_port)
     answering = asyncio.create_task(http.serve([listening]))
     if rpc is not None:
         await rpc.start()
     try:
-        await _load(core, stopping)
+        if not reuse_port:
+            await _load(core, stopping)
         if not stopping.is_set():
             _LOG.info("ready: %s", _spell_address(settings, listening.getsockname()[1]))
         async with watching(core.repository) if settings.watch else contextlib.nullcontext():
