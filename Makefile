@@ -64,15 +64,18 @@ test: lint .venv-wheel/.installed .venv-runtime/.installed .venv-triton/.install
 quick: .venv/.installed
 	$(BIN)/python -m pytest -m "not slow" -q
 
-bench: .venv/.installed
+bench: .venv/.installed cpp
 	$(BIN)/python benchmarks/help_time.py
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/predict_throughput.py
 	$(BIN)/python benchmarks/demo_time.py
+	$(BIN)/python benchmarks/cpp_speed.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/export_table.py
+	$(BIN)/python benchmarks/quantise.py
+	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/finetune_flowers.py
 	$(BIN)/python benchmarks/cifar_curve.py 6 3
 

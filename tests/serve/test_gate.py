@@ -1,5 +1,6 @@
 """Tokens, sizes, slow and departed clients."""
 
+import asyncio
 import socket
 import time
 
@@ -7,6 +8,8 @@ import pytest
 
 from making import save_noise
 from residua.base.errors import SettingError
+from residua.serve.gate import run_while_connected
+from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings, check_settings
 
 
@@ -109,3 +112,24 @@ def test_other_machines_need_a_token(host):
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
 def test_loopback_needs_none(host):
     check_settings(Settings(host=host))
+
+
+def test_what_is_done_for_a_client_that_leaves_is_cancelled():
+    cancelled = []
+
+    async def app(scope, receive, send):
+        assert (await receive())["body"] == b"all of it"
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def leave():
+        await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(run_while_connected(app, {}, b"all of it", leave, None))
+    assert caught.value.kind is Kind.LEFT
+    assert cancelled

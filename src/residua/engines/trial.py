@@ -57,7 +57,7 @@ def choose_measured(candidates: Sequence[Candidate], notify: Callable[[str], Non
         findings = "; ".join(trial.spell() for trial in trials)
         raise EngineError(
             f"No engine gives the reference network's answers here. {findings}",
-            next_step="Use --engine torch, and report this with the output of: residua env",
+            next_step="Use --engine torch, and report these lines.",
         )
     best = min(passed, key=lambda place: trials[place].milliseconds or 0)
     remember(path, best, trials)

@@ -73,5 +73,5 @@ def _convert(source: Path, target: Path, options: list[str]) -> None:
         lines = [*done.stdout.splitlines(), *done.stderr.splitlines()][-8:]
         raise EngineError(
             "MNN's converter failed:\n" + "\n".join(f"  {line}" for line in lines),
-            next_step="Please report this, with the output of: residua env",
+            next_step="Please report this.",
         )

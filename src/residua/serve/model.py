@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from prometheus_client import Gauge
 
 from residua.base.errors import ParityError
 from residua.bundle.schema import Manifest
@@ -45,6 +46,18 @@ class Model:
     def sha256(self) -> str:
         """That of the weights."""
         return self.manifest.files[WEIGHTS].sha256
+
+    def tell(self, metrics: Metrics) -> None:
+        """Say in the metrics that it is served."""
+        self._info(metrics).set(1)
+
+    def forget(self, metrics: Metrics) -> None:
+        """Say in the metrics that it is served no more."""
+        self._info(metrics).set(0)
+
+    def _info(self, metrics: Metrics) -> Gauge:
+        row = self.manifest.architecture.name
+        return metrics.models.labels(self.name, self.version, self.sha256, self.engine.name, row)
 
     async def retire(self) -> None:
         """Wait until nobody uses it any more, and let its engine go."""
@@ -98,8 +111,6 @@ def make_model(
     batcher = Batcher(opened.engine, max_batch=settings.max_batch, told=tell)
     model = Model(name, version, opened.bundle, opened.engine, batcher)
     metrics.loading.labels(*labels).set(opened.seconds)
-    row = model.manifest.architecture.name
-    metrics.models.labels(*labels, model.sha256, model.engine.name, row).set(1)
     return model
 
 

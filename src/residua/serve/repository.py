@@ -154,6 +154,8 @@ class Repository:
             )  # fmt: skip
         if old is not None:
             self._retire(old)
+            old.forget(self._metrics)
+        place.model.tell(self._metrics)
 
     async def unload(self, place: Place) -> None:
         """Take a model out; requests under way are still answered."""
@@ -162,6 +164,7 @@ class Repository:
             place.state, place.reason = "UNAVAILABLE", "it was unloaded"
         if model is not None:
             self._retire(model)
+            model.forget(self._metrics)
 
     def _retire(self, model: Model) -> None:
         task = asyncio.get_running_loop().create_task(model.retire())

@@ -6,8 +6,6 @@ import grpc
 import numpy as np
 import pytest
 
-from residua.engines.open import make_demand, open_runtime
-from residua.pixels.prepare import prepare
 from residua.serve.protocol.messages import METHODS, SERVICE, message_class
 
 
@@ -26,16 +24,6 @@ def call(server):
 
     yield ask
     channel.close()
-
-
-@pytest.fixture(scope="module")
-def crops(served_bundle, photos):
-    return np.stack([prepare(each, served_bundle.manifest.preprocess) for each in photos[:3]])
-
-
-@pytest.fixture(scope="module")
-def expected(served_bundle, crops):
-    return open_runtime("torch", make_demand(served_bundle, "torch", "fp32")).run(crops)
 
 
 def test_descriptions(call):

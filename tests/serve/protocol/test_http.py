@@ -7,20 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from residua.engines.open import make_demand, open_runtime
-from residua.pixels.prepare import prepare
-
 LENGTH = "Inference-Header-Content-Length"
-
-
-@pytest.fixture(scope="module")
-def crops(served_bundle, photos):
-    return np.stack([prepare(each, served_bundle.manifest.preprocess) for each in photos[:3]])
-
-
-@pytest.fixture(scope="module")
-def expected(served_bundle, crops):
-    return open_runtime("torch", make_demand(served_bundle, "torch", "fp32")).run(crops)
 
 
 def infer(server, said, raw=b"", path="/v2/models/net/infer"):
