@@ -28,6 +28,8 @@ import aiohttp
 from recording import RESULTS, summarise, write_result
 from residua.bench.load.client import Sender, run_steps
 from residua.bench.stand_in import make_stand_in
+from residua.engines.choose import open_engine
+from residua.engines.engine import Engine
 from residua.export.run import export_bundle
 from residua.pixels.prepare import prepare
 from residua.predict.classifier import Classifier
@@ -88,8 +90,13 @@ async def measure_saturation(url: str, pictures: list[bytes]) -> float:
         return await sender.answered_with(16)
 
 
-def compare_speed(server: Server, classifier: Classifier, pictures: list[bytes]) -> dict[str, Any]:
-    """Return saturation and low load, in turns with the same work in this process."""
+def compare_speed(
+    server: Server, classifier: Classifier, lone: Engine, pictures: list[bytes]
+) -> dict[str, Any]:
+    """Return saturation and low load, in turns with the same work in this process.
+
+    ``classifier`` is opened for many pictures, ``lone`` for one at a time.
+    """
     url, preprocess = f"{server.url}/v1/predict", classifier.manifest.preprocess
     rates: dict[str, list[float]] = {"server": [], "process": []}
     times: dict[str, list[float]] = {"server": [], "process": []}
@@ -102,7 +109,7 @@ def compare_speed(server: Server, classifier: Classifier, pictures: list[bytes])
         alone = []
         for picture in pictures:
             begun = time.perf_counter()
-            classifier.engine.run(prepare(picture, preprocess)[None])
+            lone.run(prepare(picture, preprocess)[None])
             alone.append(1000 * (time.perf_counter() - begun))
         times["process"].append(statistics.median(alone))
         times["server"].append(asyncio.run(measure_low_load(url, pictures)))
@@ -164,7 +171,8 @@ def main() -> None:
             server = Server(bundle.path, precision)
             try:
                 many = Classifier(bundle, precision=precision, hint="throughput")
-                found = compare_speed(server, many, pictures)
+                lone = open_engine(bundle, precision=precision)
+                found = compare_speed(server, many, lone, pictures)
                 capacity = found["saturation, images a second"]["server"]["median"]
                 found |= asyncio.run(overload(server, pictures, capacity))
             finally:

@@ -17,6 +17,7 @@ from residua.predict.results import rank
 
 
 @serve.deployment(
+    logging_config={"enable_access_log": False, "log_level": "ERROR"},
     max_ongoing_requests=64, max_queued_requests=64, ray_actor_options={"num_cpus": 1}
 )
 class Model:
@@ -47,7 +48,10 @@ if __name__ == "__main__":
     bundle, precision, port = sys.argv[1:]
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
              logging_level="ERROR")  # fmt: skip
-    serve.start(http_options={"host": "127.0.0.1", "port": int(port)})
+    serve.start(
+        http_options={"host": "127.0.0.1", "port": int(port), "request_timeout_s": 2.0},
+        logging_config={"enable_access_log": False, "log_level": "ERROR"},
+    )
     serve.run(Model.bind(bundle, precision), route_prefix="/")
     while True:
         time.sleep(1)

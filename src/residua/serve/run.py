@@ -24,6 +24,7 @@ from residua.serve.core import Core, make_core
 from residua.serve.protocol.servicer import Servicer
 from residua.serve.repository import Place, watching
 from residua.serve.settings import Settings
+from residua.serve.workers import tell_ready
 
 _LOG = logging.getLogger("residua.serve")
 _KEEP_ALIVE = 65  # seconds, longer than the proxies before it (Envoy, nginx: 60)
@@ -61,6 +62,7 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
         if not reuse_port:
             await _load(core, stopping)
         if not stopping.is_set():
+            tell_ready()
             _LOG.info("ready: %s", _spell_address(settings, listening.getsockname()[1]))
         async with watching(core.repository) if settings.watch else contextlib.nullcontext():
             await stopping.wait()

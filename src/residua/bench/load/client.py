@@ -7,6 +7,7 @@ times count from there, so that a server that falls behind cannot slow its own c
 
 import asyncio
 import random
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 
 import aiohttp
@@ -79,19 +80,24 @@ class Sender:
         return max(best, rate)
 
     async def answered_with(self, count: int) -> float:
-        """Return the answers a second with ``count`` requests at a time, over three seconds."""
+        """Return the answers a second with ``count`` requests at a time, over three seconds.
+
+        The slope of their count over time: they come in batches, and a window of time would count
+        one more or less.
+        """
         loop = asyncio.get_running_loop()
         start = loop.time() + _WARMING
-        end, answered = start + _TRYING, 0
+        end, moments = start + _TRYING, list[float]()
 
         async def ask() -> None:
-            nonlocal answered
             while loop.time() < end:
-                good = await self.send() == "200"
-                answered += good and start <= loop.time() <= end
+                if await self.send() == "200" and loop.time() >= start:
+                    moments.append(loop.time())
 
         await asyncio.gather(*(ask() for _ in range(count)))
-        return answered / _TRYING
+        if len(set(moments)) < 2:
+            return 0.0
+        return statistics.linear_regression(moments, range(len(moments))).slope
 
 
 def draw_arrivals(rate: float, seconds: float, seed: int) -> Iterator[float]:
