@@ -18,7 +18,9 @@ from residua.predict.results import rank
 
 @serve.deployment(
     logging_config={"enable_access_log": False, "log_level": "ERROR"},
-    max_ongoing_requests=64, max_queued_requests=64, ray_actor_options={"num_cpus": 1}
+    max_ongoing_requests=64,
+    max_queued_requests=64,
+    ray_actor_options={"num_cpus": 1},
 )
 class Model:
     """Decoding in threads, batching and computing as Ray Serve's documentation has them."""

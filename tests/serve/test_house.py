@@ -75,19 +75,20 @@ def test_a_request_that_fails_leaves_nothing_behind():
 
 def test_a_client_has_a_rate_of_its_own():
     now = [0.0]
-    rates = Rates(2.0, 3.0, lambda: now[0])
+    rates = Rates(0.3, lambda: now[0])
     for _ in range(3):
-        rates.take("a")
+        rates.take(b"", "a")
     with pytest.raises(Refusal) as caught:
-        rates.take("a")
+        rates.take(b"", "a")
     assert caught.value.kind is Kind.BUSY
-    rates.take("b")
-    now[0] = 0.5  # one more has come in
-    rates.take("a")
+    rates.take(b"", "b")
+    rates.take(b"Bearer x", "a")
+    now[0] = 3.5  # one more has come in
+    rates.take(b"", "a")
     with pytest.raises(Refusal):
-        rates.take("a")
+        rates.take(b"", "a")
     now[0] = 100.0  # never more than the burst
     for _ in range(3):
-        rates.take("a")
+        rates.take(b"", "a")
     with pytest.raises(Refusal):
-        rates.take("a")
+        rates.take(b"", "a")

@@ -191,20 +191,57 @@ def test_what_cannot_be_served_ends_with_the_reason(tmp_path, bundle, cache):
         assert "cannot be listened on" in refused(bundle, port=taken.getsockname()[1])
 
 
-def test_several_workers_share_the_port_and_one_that_dies_is_replaced(start, bundle, photo):
-    server = start(bundle, *OPTIONS, "--workers", "2")
-    time.sleep(2)
+def find_workers(server):
     pid = server.process.pid
-    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    assert len(children) == 2
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(each) for each in children.split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_share_the_port_and_one_that_dies_is_replaced(start, bundle, photo, number):
+    server = start(bundle, *OPTIONS, "--workers", "2")
+    first, second = find_workers(server)
     load = Load(server, photo, count=2)
     time.sleep(1)
-    figures = server.ask("GET", "/metrics").body.decode()
-    assert "residua_images_total" in figures
+    assert "residua_images_total" in server.ask("GET", "/metrics").body.decode()
+    os.kill(first, number)
+    end = time.monotonic() + 30
+    while first in find_workers(server) or len(find_workers(server)) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    time.sleep(1)
     load.end()
     assert set(load.statuses) == {200}
-    os.kill(children[0], signal.SIGTERM)
-    time.sleep(1)
+    assert len(load.broken) <= 2  # what the dead one held; it listens no more
+    assert second in find_workers(server)
+    assert f"worker {first} ended" in server.said()
     server.wait_until_ready()
     assert server.ask("POST", "/v1/predict", photo).status == 200
     assert server.stop() == 0
+
+
+def test_a_worker_that_cannot_start_again_leaves_the_others_answering(start, bundle, photo):
+    server = start(bundle, *OPTIONS, "--workers", "2")
+    while server.said().count("ready: ") < 2:
+        time.sleep(0.1)
+    kept = (bundle / "bundle.json").read_bytes()
+    (bundle / "bundle.json").write_text("{}")
+    first, second = find_workers(server)
+    os.kill(first, signal.SIGKILL)
+    end = time.monotonic() + 60
+    while server.said().count(" ended with ") < 2:  # the killed one and the one after it
+        assert time.monotonic() < end
+        assert server.ask("POST", "/v1/predict", photo).status == 200
+    (bundle / "bundle.json").write_bytes(kept)
+    while server.said().count("ready: ") < 3:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert second in find_workers(server)
+    assert server.stop() == 0
+
+
+def test_workers_that_cannot_start_end_with_the_reason(start, bundle):
+    (bundle / "bundle.json").write_text("{}")
+    server = start(bundle, *OPTIONS, "--workers", "2", ready=False)
+    assert server.process.wait(60) == 1
+    assert "bundle.json" in server.said()

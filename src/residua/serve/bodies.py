@@ -90,7 +90,9 @@ async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], 
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError) as error:
-        raise Refusal(Kind.INVALID, f"The form cannot be read: {error}.") from error
+        said = str(error).rstrip(".")
+        kind = Kind.TOO_LARGE if said.startswith("Too many") else Kind.INVALID
+        raise Refusal(kind, f"The form cannot be read: {said}.") from error
     pictures: list[Picture] = []
     fields: dict[str, Any] = {}
     for key, value in form.multi_items():

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from residua.serve.house import House
 from residua.serve.metrics import Metrics
 from residua.serve.pictures import Answerer
+from residua.serve.rate import Rates
 from residua.serve.repository import Place, Repository
 from residua.serve.settings import Settings
 
 
 @dataclass(eq=False)
 class Core:
-    """Settings, what is let in, models, answers, figures; ``draining`` once it is to stop."""
+    """Settings, figures, what is let in, models, answers; ``draining`` once it is to stop."""
 
     settings: Settings
     metrics: Metrics
     house: House
     repository: Repository
     answerer: Answerer
+    rates: Rates
     draining: bool = False
 
     @property
@@ -36,4 +38,5 @@ def make_core(places: list[Place], settings: Settings) -> Core:
 
     house = House(max_images=settings.queue_images, max_bytes=settings.queue_bytes, told=tell)
     repository = Repository(places, settings, metrics)
-    return Core(settings, metrics, house, repository, Answerer(settings, house, metrics))
+    answerer = Answerer(settings, house, metrics)
+    return Core(settings, metrics, house, repository, answerer, Rates(settings.rate))

@@ -6,7 +6,6 @@ is done for it is cancelled.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 
@@ -16,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from residua.base.clock import spell_bytes
 from residua.serve.core import Core
 from residua.serve.house import Luggage
-from residua.serve.rate import Rates
 from residua.serve.refusals import Kind, Refusal, spell_http
 from residua.serve.tokens import check_token
 
@@ -32,8 +30,6 @@ class Gate:
         """``app`` gets what is let through."""
         self._app = app
         self._core = core
-        rate = core.settings.rate
-        self._rates = Rates(rate, 10 * rate, time.monotonic) if rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
@@ -66,9 +62,8 @@ class Gate:
         path = scope["path"]
         if not _is_open(path, self._core):
             check_token(authorization, settings, admin=path.startswith(_ADMIN))
-        if self._rates is not None and path not in _OPEN:
-            client = hashlib.sha256(authorization).hexdigest() if authorization else ""
-            self._rates.take(client or (scope.get("client") or ("",))[0])
+        if path not in _OPEN:
+            self._core.rates.take(authorization, (scope.get("client") or ("",))[0])
         if headers.get("content-encoding", b"identity").lower() not in {b"", b"identity"}:
             raise Refusal(Kind.ENCODED, "Compressed bodies are not read; pictures are compressed.")
         declared = headers.get("content-length", b"0")

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from residua.base.clock import spell_bytes
 from residua.serve.refusals import Kind, Refusal
 
-
 _SHARE = 0.8  # of its deadline that a request may be expected to take, since that is an estimate
 _WEIGHT = 0.1  # of the latest request in the estimate
 
@@ -82,7 +81,6 @@ class House:
         self.images += images
         self.bytes += size
         self._told(self.images, self.bytes)
-
 
     def learn(self, images: int, since: float) -> None:
         """Note that one who came as the last of ``images`` at ``since`` has been answered."""

@@ -7,6 +7,7 @@ was accepted is answered, within ``grace`` seconds. A second signal ends it at o
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -62,6 +63,8 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
         if not reuse_port:
             await _load(core, stopping)
         if not stopping.is_set():
+            gc.collect()
+            gc.freeze()  # what is there now stays: no request waits while it is gone through again
             tell_ready()
             _LOG.info("ready: %s", _spell_address(settings, listening.getsockname()[1]))
         async with watching(core.repository) if settings.watch else contextlib.nullcontext():

@@ -22,6 +22,7 @@ from prometheus_client import multiprocess
 _LOG = logging.getLogger("residua.serve")
 _LONGEST_PAUSE = 30.0  # seconds
 _LOOK = 0.1  # seconds between two looks at the workers
+_STOPPED = (-signal.SIGTERM, -signal.SIGINT)  # told to before it could listen to signals
 WORKER = "RESIDUA_SERVE_WORKER"  # in a worker's environment: the file to touch when it is ready
 
 
@@ -77,13 +78,14 @@ def run_workers(arguments: Sequence[str], count: int) -> int:
         alive = [worker.process for worker in workers if worker.process.poll() is None]
         while any(process.poll() is None for process in alive):
             while signals:  # a second one ends them at once
-                number = signals.pop(0)
+                received = signals.pop(0)
                 for process in alive:
-                    process.send_signal(number)
+                    process.send_signal(received)
             time.sleep(_LOOK)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return failed or max((_spell_code(process.returncode) for process in alive), default=0)
+    codes = [process.returncode for process in alive if process.returncode not in _STOPPED]
+    return failed or max(map(_spell_code, codes), default=0)
 
 
 def _keep_all_up(workers: Sequence[_Worker], signals: list[int]) -> int:

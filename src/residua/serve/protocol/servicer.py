@@ -1,12 +1,18 @@
-"""The open protocol over gRPC."""
+"""The open protocol over gRPC.
+
+Each method takes one message and returns one, but is handled as if a stream came in: so a call is
+refused (its token, its rate, a full house) before its message is read. gRPC reads a message whole
+before it can be counted, therefore only so many are read at a time.
+"""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from residua.base.errors import ResiduaError
 from residua.serve.core import Core
@@ -38,6 +44,7 @@ _CONTENTS = {
     "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
     "FP32": "fp32_contents", "FP64": "fp64_contents",
 }  # fmt: skip
+_READING = 32  # messages that are read at a time
 Context = Any  # grpc.aio.ServicerContext: gRPC ships no types
 
 
@@ -48,13 +55,13 @@ class Servicer:
         """Everything is asked of ``core``."""
         self._core = core
         self._answer = {name: message_class(f"{name}Response") for name in METHODS}
+        self._reading = asyncio.Semaphore(_READING)
 
     def make_handler(self) -> Any:
         """Return what a gRPC server is given."""
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
+            name: grpc.stream_unary_rpc_method_handler(
                 self._guard(name, getattr(self, _snake(name))),
-                request_deserializer=message_class(f"{name}Request").FromString,
                 response_serializer=lambda message: message.SerializeToString(),
             )
             for name in METHODS
@@ -63,32 +70,53 @@ class Servicer:
 
     def _guard(
         self, name: str, method: Callable[[Any, Context], Awaitable[Any]]
-    ) -> Callable[[Any, Context], Awaitable[Any]]:
-        """Check the token, count, and spell refusals as gRPC does."""
-        metrics = self._core.metrics
+    ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Any]]:
+        """Check token and rate, read the message, count, and spell refusals as gRPC does."""
+        core, parse = self._core, message_class(f"{name}Request").FromString
 
-        async def call(request: Any, context: Context) -> Any:
+        async def call(messages: AsyncIterator[bytes], context: Context) -> Any:
             begun, code = time.perf_counter(), "OK"
             try:
-                if name not in _OPEN:
-                    given = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
-                    check_token(given.encode(), self._core.settings, admin=name in _ADMIN)
-                with self._core.house.admit_bytes() as luggage:
-                    luggage.grow(request.ByteSize())
-                    return await method(request, context)
-            except Refusal as refusal:
+                self._let_in(name, context)
+                with core.house.admit_bytes() as luggage:
+                    luggage.grow(1)  # a full house reads nothing more
+                    message = await self._read(messages)
+                    luggage.grow(len(message))
+                    return await method(parse(message), context)
+            except (Refusal, DecodeError) as error:
+                refusal = error if isinstance(error, Refusal) else _spell_unreadable(name)
                 code = refusal.kind.grpc
-                metrics.rejected.labels(refusal.kind.reason).inc()
-                await context.abort(getattr(grpc.StatusCode, code), str(refusal))
+                core.metrics.rejected.labels(refusal.kind.reason).inc()
+                await _abort(context, refusal)
             except asyncio.CancelledError:
                 code = "CANCELLED"
-                metrics.rejected.labels(Kind.LEFT.reason).inc()
+                core.metrics.rejected.labels(Kind.LEFT.reason).inc()
                 raise
             finally:
-                metrics.requests.labels("grpc", name, code).inc()
-                metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)
+                core.metrics.requests.labels("grpc", name, code).inc()
+                core.metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)
 
         return call
+
+    def _let_in(self, name: str, context: Context) -> None:
+        """Raise Refusal where the token is wrong or the client asks too often."""
+        if name in _OPEN:
+            return
+        core = self._core
+        said = str(dict(context.invocation_metadata() or ()).get("authorization", "")).encode()
+        check_token(said, core.settings, admin=name in _ADMIN)
+        core.rates.take(said, context.peer().rpartition(":")[0])
+
+    async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
+        """Return the one message of a call. Raises Refusal."""
+        seconds = self._core.settings.body_timeout
+        try:
+            async with asyncio.timeout(seconds), self._reading:
+                return await anext(messages)
+        except TimeoutError:
+            raise Refusal(Kind.SLOW_BODY, f"The message took more than {seconds:g} s.") from None
+        except StopAsyncIteration:
+            raise Refusal(Kind.INVALID, "The call has no message.") from None
 
     async def server_live(self, _: Any, __: Context) -> Any:
         """Whether the process answers."""
@@ -147,6 +175,18 @@ class Servicer:
         for version in repository.versions(repository.find(request.model_name).name):
             await repository.unload(repository.find(request.model_name, version))
         return self._answer["RepositoryModelUnload"]()
+
+
+def _spell_unreadable(name: str) -> Refusal:
+    return Refusal(Kind.INVALID, f"The message is no {name}Request.")
+
+
+async def _abort(context: Context, refusal: Refusal) -> None:
+    """End a call with the status of a refusal, and when it is worth another try."""
+    if refusal.retry_after is not None:
+        pushback = str(1000 * refusal.retry_after)
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", pushback),))
+    await context.abort(getattr(grpc.StatusCode, refusal.kind.grpc), str(refusal))
 
 
 def read_question(request: Any, context: Context, core: Core) -> Question:
