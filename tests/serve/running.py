@@ -31,6 +31,7 @@ class Running:
     def __init__(
         self, log, *arguments, environment=None, ready=True, python=sys.executable, port=None
     ):
+        self.tls = None  # an ssl.SSLContext where it speaks TLS
         self.port, self.grpc_port, self.log = port or free_port(), free_port(), log
         command = [
             python, "-m", "residua", "serve", *map(str, arguments),
@@ -56,7 +57,12 @@ class Running:
         raise AssertionError(self.said())
 
     def ask(self, method, path, body=None, headers=None, timeout=30):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if self.tls is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        else:
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=timeout, context=self.tls
+            )
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

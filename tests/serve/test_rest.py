@@ -158,3 +158,20 @@ def test_the_figures(server, photo):
     ):
         assert read(after, name) == read(before, name) + more
     assert 'residua_model_info{engine="openvino fp32 on the processor",model="net"' in after
+
+
+def test_every_bad_image_has_its_reason(server, photo, shared_data):
+    paths = sorted(path for path in (shared_data / "bad-images").iterdir() if path.is_file())
+    assert len(paths) > 10
+    for path in paths:
+        answer = server.ask("POST", "/v1/predict", path.read_bytes())
+        if not path.stat().st_size:
+            assert answer.status == 400
+            continue
+        assert answer.status in {200, 413, 415, 422}, (path.name, answer.body)
+        [record] = answer.json["predictions"]
+        assert (answer.status == 200) == ("class_ids" in record), path.name
+    body, headers = form(*((path.name, path.read_bytes()) for path in paths[:60]), ("z", photo))
+    answer = server.ask("POST", "/v1/predict", body, headers)
+    assert answer.status == 200
+    assert "class_ids" in answer.json["predictions"][-1]

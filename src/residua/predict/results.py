@@ -58,6 +58,19 @@ def choose_cut(manifest: Manifest, top_k: int | None, threshold: float | None) -
     return top_k, threshold
 
 
+def find_best(probabilities: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of the ``count`` greatest of a row [classes], the greatest first.
+
+    Equal ones are in the order of their indices.
+    """
+    places = np.arange(len(probabilities))
+    if count < len(probabilities):
+        least = -np.partition(-probabilities, count - 1)[count - 1]
+        places = np.flatnonzero(probabilities >= least)
+    order: np.ndarray = places[np.argsort(-probabilities[places], kind="stable")][:count]
+    return order
+
+
 def rank(
     probabilities: np.ndarray, classes: Classes, *, filename: str, top_k: int, threshold: float
 ) -> Prediction:
@@ -65,7 +78,7 @@ def rank(
 
     Equal probabilities are ordered by class, so that the answer does not depend on the engine.
     """
-    order = np.argsort(-probabilities, kind="stable")[:top_k]
+    order = find_best(probabilities, top_k)
     kept = [int(index) for index in order if probabilities[index] >= threshold]
     return Prediction(
         filename=filename,

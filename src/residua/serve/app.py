@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from residua.base.version import __version__
 from residua.serve import rest
 from residua.serve.core import Core
+from residua.serve.document import REFUSED
 from residua.serve.gate import Gate
 from residua.serve.protocol import routes
 from residua.serve.refusals import Kind, Refusal, spell_http
@@ -29,9 +30,10 @@ def make_app(core: Core) -> ASGIApp:
         description="Pictures in, classes out. POST a picture to /v1/predict, or speak the Open "
         "Inference Protocol below /v2.",
     )  # fmt: skip
-    app.include_router(routes.make_routes(core))
+    app.include_router(rest.make_routes(core), responses=REFUSED)  # first, for speed
+    app.include_router(routes.make_routes(core), responses=REFUSED)
     _add_pages(app, core)
-    app.include_router(rest.make_routes(core))  # last: it takes /NAME/prediction
+    app.include_router(rest.make_paddle_route(core), responses=REFUSED)
     _add_refusals(app, core)
     return Gate(app, core)
 

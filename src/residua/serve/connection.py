@@ -1,6 +1,7 @@
-"""A connection whose requests must begin and whose headers must end in time.
+"""A connection whose requests must begin, whose headers must end in time, and are not without end.
 
-uvicorn waits without end for both, so that idle connections could take every place.
+uvicorn waits for ever for the first two, so that idle connections could take every place, and reads
+headers of any size into memory.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 15.0
+HEADER_BYTES = 65_536  # the address included
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, closed where headers do not come."""
+    """uvicorn's connection, closed where headers do not come, and refused (400) where too many."""
 
     _patience: asyncio.TimerHandle | None = None
+    _header_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
@@ -29,12 +32,28 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The headers of a request have begun."""
         self._wait()
+        self._header_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address has come."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """They have ended; the body is the gate's."""
         self._rest()
         super().on_headers_complete()
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HEADER_BYTES:
+            raise ValueError("too many headers")  # the parser stops, and uvicorn answers 400
 
     def _wait(self) -> None:
         self._rest()

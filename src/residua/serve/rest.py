@@ -4,51 +4,45 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import SettingError
 from residua.predict.results import Prediction, choose_cut, rank
 from residua.serve.bodies import ExplainOptions, Options, PredictBody, decode_base64, read_request
 from residua.serve.core import Core
+from residua.serve.document import EXPLAINED, PADDLE, PREDICTED, spell_body, spell_schema
 from residua.serve.explain import Explainer
 from residua.serve.model import Model
 from residua.serve.pictures import Picture, Row
 from residua.serve.refusals import Kind, Refusal
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_BODIES = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": _BINARY,
-            "application/octet-stream": _BINARY,
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": {"type": "string", "format": "binary"},
-                }
-            },
-            "application/json": {"schema": PredictBody.model_json_schema()},
-        },
-    },
-    "parameters": [
-        {"name": name, "in": "query", "schema": schema}
-        for name, schema in Options.model_json_schema()["properties"].items()
-    ],
-}
+
+
+def _spell(options: type[Options]) -> dict[str, Any]:
+    """Return what a route takes, for the OpenAPI document."""
+    said = spell_schema(options)["properties"]
+    form = {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}
+    content = {
+        "image/*": _BINARY,
+        "application/octet-stream": _BINARY,
+        "multipart/form-data": {"schema": form},
+        "application/json": {"schema": spell_schema(PredictBody)},
+    }
+    return {
+        "requestBody": {"required": True, "content": content},
+        "parameters": [
+            {"name": name, "in": "query", "schema": schema} for name, schema in said.items()
+        ],
+    }
 
 
 def make_routes(core: Core) -> APIRouter:
     """Return the routes of the plain protocol."""
     router = APIRouter(tags=["predict"])
-    _add_predict(router, core)
-    _add_paddle(router, core)
-    return router
-
-
-def _add_predict(router: APIRouter, core: Core) -> None:
     explainer = Explainer(core.answerer)
 
-    @router.post("/v1/predict", openapi_extra=_BODIES)
+    @router.post("/v1/predict", openapi_extra=_spell(Options), responses=PREDICTED)
     async def predict(request: Request) -> JSONResponse:
         """Classes of pictures: a picture as the body, a form of several, or JSON with base64.
 
@@ -66,7 +60,7 @@ def _add_predict(router: APIRouter, core: Core) -> None:
         answer = {"model": model.name, "version": model.version, "predictions": records}
         return JSONResponse(answer, bad.kind.http if bad else 200)
 
-    @router.post("/v1/explain", openapi_extra=_BODIES)
+    @router.post("/v1/explain", openapi_extra=_spell(ExplainOptions), responses=EXPLAINED)
     async def explain(request: Request) -> JSONResponse:
         """Where in the picture the evidence for class_id lies; for the best one, if none is named.
 
@@ -75,32 +69,40 @@ def _add_predict(router: APIRouter, core: Core) -> None:
         shares of the upright picture.
         """
         pictures, options = await read_request(request, 1, ExplainOptions)
+        if len(pictures) != 1:
+            raise Refusal(Kind.INVALID, "One picture is explained at a time.")
         with core.repository.use(options.model, options.version) as model:
             found = await explainer.explain(model, pictures[0], options.class_id, options.timeout)
         return JSONResponse(found)
 
+    return router
 
-def _add_paddle(router: APIRouter, core: Core) -> None:
-    @router.post("/{name}/prediction", tags=["Paddle Serving"])
+
+def make_paddle_route(core: Core) -> APIRouter:
+    """Return the route that takes /NAME/prediction: after all others, which it would hide."""
+    router = APIRouter(tags=["Paddle Serving"])
+
+    @router.post("/{name}/prediction", responses=PADDLE, openapi_extra=spell_body(_Paddle))
     async def paddle(name: str, request: Request) -> JSONResponse:
         """A prediction as Paddle Serving's clients ask for it: {"key": ["image"], "value": […]}."""
         try:
-            texts = _read_paddle(await request.json())
+            texts = _read_paddle(await request.body())
             pictures = [
                 Picture(f"value[{index}]", decode_base64(text, f"value[{index}]"))
                 for index, text in enumerate(texts)
             ]
             with core.repository.use(name) as model:
                 rows = await core.answerer.answer(model, pictures)
-        except (Refusal, ValueError) as error:
-            http = error.kind.http if isinstance(error, Refusal) else 400
-            return JSONResponse(_spell_paddle(8, str(error)), http)
+        except Refusal as refusal:
+            return JSONResponse(_spell_paddle(8, str(refusal)), refusal.kind.http)
         if bad := [row for row in rows if isinstance(row, Refusal)]:
             return JSONResponse(_spell_paddle(8, str(bad[0])), bad[0].kind.http)
         good = [row for row in rows if not isinstance(row, Refusal)]
         names = [model.manifest.classes.names[int(row.argmax())] for row in good]
         scores = [float(row.max()) for row in good]
         return JSONResponse(_spell_paddle(0, "", ["label", "prob"], [str(names), str(scores)]))
+
+    return router
 
 
 def describe(model: Model, picture: Picture, row: Row, options: Options) -> dict[str, Any]:
@@ -115,12 +117,21 @@ def describe(model: Model, picture: Picture, row: Row, options: Options) -> dict
     return rank(row, classes, filename=picture.name, top_k=top_k, threshold=threshold).to_dict()
 
 
-def _read_paddle(body: Any) -> list[str]:
-    if isinstance(body, dict) and isinstance(body.get("value"), list):
-        keys, values = body.get("key"), body["value"]
-        if isinstance(keys, list) and len(keys) == len(values) and set(keys) == {"image"}:
-            return [str(value) for value in values]
-    raise ValueError('The body must be {"key": ["image"], "value": [base64 of a picture]}.')
+class _Paddle(BaseModel):
+    key: list[str]
+    value: list[str]
+
+
+def _read_paddle(body: bytes) -> list[str]:
+    try:
+        said = _Paddle.model_validate_json(body)
+    except ValidationError:
+        said = _Paddle(key=[], value=[])
+    if len(said.key) != len(said.value) or set(said.key) != {"image"}:
+        raise Refusal(
+            Kind.INVALID, 'The body must be {"key": ["image"], "value": [base64 of a picture]}.'
+        )
+    return said.value
 
 
 def _spell_paddle(

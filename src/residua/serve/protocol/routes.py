@@ -1,24 +1,24 @@
 """The open protocol over HTTP."""
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import ResiduaError
+from residua.serve.bodies import spell
 from residua.serve.core import Core
+from residua.serve.document import spell_body
 from residua.serve.protocol.inference import describe_model, describe_server, infer, list_models
 from residua.serve.protocol.json_form import InferBody, read_question, write_answer
 from residua.serve.refusals import Kind, Refusal
 
 _LENGTH = "Inference-Header-Content-Length"
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": InferBody.model_json_schema()}},
-    }
-}
+
+
+class _IndexBody(BaseModel):
+    ready: bool = False
 
 
 def make_routes(core: Core) -> APIRouter:
@@ -66,8 +66,8 @@ def _add_models(router: APIRouter, core: Core) -> None:
         ready = core.repository.find(name, version).model is not None
         return JSONResponse({"name": name, "ready": ready}, 200 if ready else 503)
 
-    @router.post("/models/{name}/infer", openapi_extra=_BODY)
-    @router.post("/models/{name}/versions/{version}/infer", openapi_extra=_BODY)
+    @router.post("/models/{name}/infer", openapi_extra=spell_body(InferBody))
+    @router.post("/models/{name}/versions/{version}/infer", openapi_extra=spell_body(InferBody))
     async def model_infer(request: Request, name: str, version: str = "") -> Response:
         """Probabilities, or with the parameter classification the best classes."""
         place = core.repository.find(name, version)
@@ -82,16 +82,14 @@ def _add_models(router: APIRouter, core: Core) -> None:
 
 
 def _add_repository(router: APIRouter, core: Core) -> None:
-    @router.post("/repository/index")
+    @router.post("/repository/index", openapi_extra=spell_body(_IndexBody))
     async def index(request: Request) -> list[dict[str, str]]:
         """All models with their state."""
-        body = await request.body()
         try:
-            said = json.loads(body) if body else {}
-            ready_only = bool(said.get("ready", False))
-        except (ValueError, AttributeError) as error:
-            raise Refusal(Kind.INVALID, "The body is a JSON object, or empty.") from error
-        return list_models(core, ready_only=ready_only)
+            said = _IndexBody.model_validate_json(await request.body() or b"{}")
+        except ValidationError as error:
+            raise Refusal(Kind.INVALID, spell(error)) from error
+        return list_models(core, ready_only=said.ready)
 
     @router.post("/repository/models/{name}/load")
     async def load(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ before it can be counted, therefore only so many are read at a time.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -44,6 +45,7 @@ _CONTENTS = {
     "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
     "FP32": "fp32_contents", "FP64": "fp64_contents",
 }  # fmt: skip
+_LOG = logging.getLogger("residua.serve")
 _READING = 32  # messages that are read at a time
 Context = Any  # grpc.aio.ServicerContext: gRPC ships no types
 
@@ -92,6 +94,14 @@ class Servicer:
                 code = "CANCELLED"
                 core.metrics.rejected.labels(Kind.LEFT.reason).inc()
                 raise
+            except grpc.aio.AbortError:
+                raise
+            except Exception:  # noqa: BLE001  # ours; its text is not for clients
+                _LOG.exception("%s failed", name)
+                failed = Refusal(Kind.INTERNAL, "The server failed on this request.")
+                code = failed.kind.grpc
+                core.metrics.rejected.labels(failed.kind.reason).inc()
+                await _abort(context, failed)
             finally:
                 core.metrics.requests.labels("grpc", name, code).inc()
                 core.metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)

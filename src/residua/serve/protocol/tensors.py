@@ -19,6 +19,8 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
 }  # fmt: skip
 _LENGTH = struct.Struct("<I")
+_MOST_SIDES = 8
+_MOST_TEXTS = 10_000  # of BYTES: more than pictures of any request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,11 @@ class Answer:
 
 def count_elements(name: str, shape: tuple[int, ...], most: int) -> int:
     """Return how many elements ``shape`` has. Raises Refusal where it makes no sense."""
-    if not shape or any(side < 0 for side in shape):
-        raise Refusal(Kind.INVALID, f"{name}: the shape {list(shape)} makes no sense.")
-    count = prod(shape)
-    if count > most:
+    if not 0 < len(shape) <= _MOST_SIDES or any(side < 0 for side in shape):
+        raise Refusal(Kind.INVALID, f"{name}: the shape {list(shape[:9])} makes no sense.")
+    if prod(max(side, 1) for side in shape) > most:
         raise Refusal(Kind.TOO_LARGE, f"{name}: the shape {list(shape)} is far too large.")
-    return count
+    return prod(shape)
 
 
 def from_raw(
@@ -77,7 +78,9 @@ def from_raw(
     """Return the tensor that ``raw`` spells. Raises Refusal where sizes do not agree."""
     count = count_elements(name, shape, most)
     if datatype == "BYTES":
-        elements = split_bytes(name, raw)
+        if count > _MOST_TEXTS:
+            raise Refusal(Kind.TOO_LARGE, f"{name}: {count} elements are far too many.")
+        elements = split_bytes(name, raw, count)
         if len(elements) != count:
             raise Refusal(
                 Kind.INVALID, f"{name}: {len(elements)} elements where {list(shape)} has {count}."
@@ -100,10 +103,15 @@ def find_datatype(name: str, datatype: str) -> "np.dtype[Any]":
     return DATATYPES[datatype]
 
 
-def split_bytes(name: str, raw: bytes | memoryview) -> list[bytes]:
-    """Return the elements of BYTES: each after its length in four bytes. Raises Refusal."""
+def split_bytes(name: str, raw: bytes | memoryview, most: int) -> list[bytes]:
+    """Return the elements of BYTES: each after its length in four bytes.
+
+    Raises Refusal where there are more than ``most``, or lengths do not agree.
+    """
     elements, place = [], 0
     while place < len(raw):
+        if len(elements) == most:
+            raise Refusal(Kind.INVALID, f"{name}: more than {most} elements.")
         if place + 4 > len(raw):
             raise Refusal(Kind.INVALID, f"{name}: BYTES end within a length.")
         (size,) = _LENGTH.unpack_from(raw, place)
