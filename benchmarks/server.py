@@ -43,12 +43,13 @@ PORT = 18433
 class Server:
     """``residua serve`` in a process of its own."""
 
-    def __init__(self, bundle: Path, precision: str) -> None:
+    def __init__(self, bundle: Path, precision: str, *options: str) -> None:
         """Start it and wait until it is ready."""
         self.url = f"http://127.0.0.1:{PORT}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "residua", "serve", str(bundle), "--port", str(PORT),
-             "--grpc-port", "0", "--quiet", "--timeout", str(TIMEOUT), "--precision", precision],
+             "--grpc-port", "0", "--quiet", "--timeout", str(TIMEOUT), "--precision", precision,
+             *options],
         )  # fmt: skip
         while True:
             try:
