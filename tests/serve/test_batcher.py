@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residua.serve.batcher import Batcher
+from residua.serve.models.batcher import Batcher
 from residua.serve.refusals import Kind, Refusal
 
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 import uvicorn
 
-from residua.serve import connection
+from residua.serve.http import connection
 from residua.serve.protocol.messages import SERVICE, message_class
 from residua.serve.run import bind
 

@@ -8,7 +8,7 @@ import pytest
 
 from making import save_noise
 from residua.base.errors import SettingError
-from residua.serve.gate import run_while_connected
+from residua.serve.http.gate import run_while_connected
 from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings, check_settings
 

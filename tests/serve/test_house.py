@@ -2,8 +2,8 @@
 
 import pytest
 
-from residua.serve.house import House
-from residua.serve.rate import Rates
+from residua.serve.admission.house import House
+from residua.serve.admission.rate import Rates
 from residua.serve.refusals import Kind, Refusal
 
 

@@ -175,7 +175,7 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
 
     from residua.base.machine import usable_cores
     from residua.serve.logs import set_up_logs
-    from residua.serve.repository import read_places
+    from residua.serve.models.repository import read_places
     from residua.serve.run import serve as run_server
     from residua.serve.workers import WORKER, run_workers
 

@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from residua.base.version import __version__
-from residua.serve import rest
 from residua.serve.core import Core
-from residua.serve.document import REFUSED
-from residua.serve.gate import Gate
+from residua.serve.http import rest
+from residua.serve.http.document import REFUSED
+from residua.serve.http.gate import Gate
 from residua.serve.protocol import routes
 from residua.serve.refusals import Kind, Refusal, spell_http
 
@@ -39,7 +39,7 @@ def make_app(core: Core) -> ASGIApp:
 
 
 def _add_pages(app: FastAPI, core: Core) -> None:
-    page = files("residua.serve").joinpath("page.html").read_text(encoding="utf-8")
+    page = files("residua.serve.http").joinpath("page.html").read_text(encoding="utf-8")
 
     @app.get("/", include_in_schema=False)
     async def root() -> HTMLResponse:

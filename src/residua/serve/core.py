@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from residua.serve.house import House
+from residua.serve.admission.house import House
+from residua.serve.admission.rate import Rates
+from residua.serve.answering.pictures import Answerer
 from residua.serve.metrics import Metrics
-from residua.serve.pictures import Answerer
-from residua.serve.rate import Rates
-from residua.serve.repository import Place, Repository
+from residua.serve.models.repository import Place, Repository
 from residua.serve.settings import Settings
 
 

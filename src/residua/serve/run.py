@@ -20,10 +20,10 @@ import uvicorn
 
 from residua.base.errors import SettingError
 from residua.serve.app import make_app
-from residua.serve.connection import Connection
 from residua.serve.core import Core, make_core
+from residua.serve.http.connection import Connection
+from residua.serve.models.repository import Place, watching
 from residua.serve.protocol.servicer import Servicer
-from residua.serve.repository import Place, watching
 from residua.serve.settings import Settings
 from residua.serve.workers import tell_ready
 

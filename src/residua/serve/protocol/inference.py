@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from residua.base.version import __version__
+from residua.serve.answering.pictures import Picture
 from residua.serve.core import Core
-from residua.serve.model import Model
-from residua.serve.pictures import Picture
+from residua.serve.models.model import Model
+from residua.serve.models.repository import Place
 from residua.serve.protocol.tensors import Answer, Question, Tensor, Wanted
 from residua.serve.refusals import Kind, Refusal
-from residua.serve.repository import Place
 
 INPUT, OUTPUT = "image", "probabilities"
 EXTENSIONS = ("classification", "binary_tensor_data", "model_repository", "encoded_pictures")

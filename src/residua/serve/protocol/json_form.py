@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from residua.serve.bodies import spell
+from residua.serve.http.bodies import spell
 from residua.serve.protocol.inference import INPUT, read_timeout
 from residua.serve.protocol.tensors import (
     Answer,
@@ -129,7 +129,7 @@ def _flatten(data: Any) -> list[Any]:
 
 def _from_text(text: str, name: str) -> bytes:
     """A picture in JSON is base64 (RFC 8259 allows no raw bytes in a text)."""
-    from residua.serve.bodies import decode_base64
+    from residua.serve.http.bodies import decode_base64
 
     return decode_base64(text, name)
 

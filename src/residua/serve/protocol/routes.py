@@ -7,9 +7,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import ResiduaError
-from residua.serve.bodies import spell
 from residua.serve.core import Core
-from residua.serve.document import spell_body
+from residua.serve.http.bodies import spell
+from residua.serve.http.document import spell_body
 from residua.serve.protocol.inference import describe_model, describe_server, infer, list_models
 from residua.serve.protocol.json_form import InferBody, read_question, write_answer
 from residua.serve.refusals import Kind, Refusal

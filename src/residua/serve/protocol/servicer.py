@@ -16,6 +16,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from residua.base.errors import ResiduaError
+from residua.serve.admission.tokens import check_token
 from residua.serve.core import Core
 from residua.serve.protocol.inference import (
     describe_model,
@@ -35,7 +36,6 @@ from residua.serve.protocol.tensors import (
     to_raw,
 )
 from residua.serve.refusals import Kind, Refusal
-from residua.serve.tokens import check_token
 
 _OPEN = ("ServerLive", "ServerReady")
 _ADMIN = ("RepositoryModelLoad", "RepositoryModelUnload")

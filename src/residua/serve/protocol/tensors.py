@@ -108,7 +108,8 @@ def split_bytes(name: str, raw: bytes | memoryview, most: int) -> list[bytes]:
 
     Raises Refusal where there are more than ``most``, or lengths do not agree.
     """
-    elements, place = [], 0
+    elements: list[bytes] = []
+    place = 0
     while place < len(raw):
         if len(elements) == most:
             raise Refusal(Kind.INVALID, f"{name}: more than {most} elements.")

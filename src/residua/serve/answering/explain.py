@@ -20,8 +20,8 @@ from residua.engines.graph.openvino import build_features
 from residua.pixels.decode import read_picture
 from residua.pixels.geometry import lay_out
 from residua.pixels.limits import Limits
-from residua.serve.model import Model
-from residua.serve.pictures import Answerer, Picture, decode
+from residua.serve.answering.pictures import Answerer, Picture, decode
+from residua.serve.models.model import Model
 from residua.serve.refusals import Kind, Refusal, late, refuse_picture
 
 _SIDE = 1024  # pixels; only the picture's proportions are wanted

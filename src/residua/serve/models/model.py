@@ -17,8 +17,8 @@ from residua.engines.engine import Engine
 from residua.engines.parity import TOLERANCES, compare
 from residua.engines.probes import make_probes
 from residua.engines.reference import find_reference
-from residua.serve.batcher import Batcher
 from residua.serve.metrics import Metrics
+from residua.serve.models.batcher import Batcher
 from residua.serve.settings import Settings
 from residua.zoo.weights.resolve import open_bundle
 

@@ -14,9 +14,9 @@ from residua.bundle.schema import Preprocess
 from residua.pixels.limits import Limits
 from residua.pixels.prepare import prepare, prepare_pixels
 from residua.predict.remote import fetch_picture
-from residua.serve.house import House
+from residua.serve.admission.house import House
 from residua.serve.metrics import Metrics
-from residua.serve.model import Model
+from residua.serve.models.model import Model
 from residua.serve.refusals import Kind, Refusal, late, refuse_picture
 from residua.serve.settings import Settings
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from residua.serve.pictures import Picture
+from residua.serve.answering.pictures import Picture
 from residua.serve.refusals import Kind, Refusal
 
 _LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others are not held up

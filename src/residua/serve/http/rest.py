@@ -8,12 +8,18 @@ from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import SettingError
 from residua.predict.results import Prediction, choose_cut, rank
-from residua.serve.bodies import ExplainOptions, Options, PredictBody, decode_base64, read_request
+from residua.serve.answering.explain import Explainer
+from residua.serve.answering.pictures import Picture, Row
 from residua.serve.core import Core
-from residua.serve.document import EXPLAINED, PADDLE, PREDICTED, spell_body, spell_schema
-from residua.serve.explain import Explainer
-from residua.serve.model import Model
-from residua.serve.pictures import Picture, Row
+from residua.serve.http.bodies import (
+    ExplainOptions,
+    Options,
+    PredictBody,
+    decode_base64,
+    read_request,
+)
+from residua.serve.http.document import EXPLAINED, PADDLE, PREDICTED, spell_body, spell_schema
+from residua.serve.models.model import Model
 from residua.serve.refusals import Kind, Refusal
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from residua.base.clock import spell_bytes
+from residua.serve.admission.house import Luggage
+from residua.serve.admission.tokens import check_token
 from residua.serve.core import Core
-from residua.serve.house import Luggage
 from residua.serve.refusals import Kind, Refusal, spell_http
-from residua.serve.tokens import check_token
 
 _LOG = logging.getLogger("residua.access")
 _OPEN = ("/", "/v2/health/live", "/v2/health/ready", "/healthz", "/favicon.ico")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from residua.base.errors import ResiduaError, SettingError
 from residua.serve.metrics import Metrics
-from residua.serve.model import Model, Opened, make_model, open_model, signature
+from residua.serve.models.model import Model, Opened, make_model, open_model, signature
 from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings
 
