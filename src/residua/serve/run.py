@@ -22,6 +22,7 @@ from residua.base.errors import SettingError
 from residua.serve.app import make_app
 from residua.serve.core import Core, make_core
 from residua.serve.http.connection import Connection
+from residua.serve.memory import give_back_memory
 from residua.serve.models.repository import Place, watching
 from residua.serve.protocol.servicer import Servicer
 from residua.serve.settings import Settings
@@ -48,6 +49,7 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
 
     Raises what loading the first model that fails raises, SettingError where a port is taken.
     """
+    give_back_memory()
     core = make_core(places, settings)
     http = _make_http(core)
     stopping = asyncio.Event()
