@@ -1,7 +1,7 @@
 """Memory that is given back: pictures of many sizes, decoded in threads, would scatter the heap.
 
-glibc keeps what was freed for the next of the same size, and more of it in every thread's own arena;
-a server that has met a few enormous pictures would stay as large as they were (mallopt(3)).
+glibc keeps what was freed for the next of the same size, in each thread's own arena; a server that
+has met a few enormous pictures would stay as large as they were (mallopt(3)).
 """
 
 import ctypes
