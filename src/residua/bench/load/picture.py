@@ -64,7 +64,7 @@ def _draw_answers(drawing: Drawing, steps: tuple[Step, ...]) -> None:
                 hover=f"{status}: {count} of {step.sent}",
             )  # fmt: skip
             low = high
-        drawing.add("text", x=x, y=_UPPER[1] + 18, class_="tick middle", text=f"{step.offered:g}")
+        drawing.add("text", x=x, y=_UPPER[1] + 18, class_="tick middle", text=f"{step.offered:.3g}")
     x = _WIDTH - _RIGHT
     for status, colour in reversed(_COLOURS.items()):
         drawing.add("text", x=x, y=_UPPER[0] - 14, class_="soft end", text=status)
@@ -97,7 +97,7 @@ def _draw_times(drawing: Drawing, steps: tuple[Step, ...]) -> None:
         x -= 62
     for step, (centre, _) in zip(steps, columns, strict=True):
         drawing.add(
-            "text", x=centre, y=_LOWER[1] + 18, class_="tick middle", text=f"{step.offered:g}"
+            "text", x=centre, y=_LOWER[1] + 18, class_="tick middle", text=f"{step.offered:.3g}"
         )
     drawing.add(
         "text", x=_WIDTH / 2, y=_HEIGHT - 12, class_="soft middle", text="offered requests a second"
