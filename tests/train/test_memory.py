@@ -14,7 +14,7 @@ from residua.evaluate.ranks import SINGLE
 from residua.train.plan import fit_batch
 from residua.train.plan.fit_batch import choose_micro_batch, halve_until_fit
 from residua.train.plan.forecast import forecast
-from residua.train.plan.trial import measure_activations, try_step
+from residua.train.plan.trial import Trial, measure_activations, try_step
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.zoo.create import create
@@ -85,7 +85,11 @@ def test_the_least_of_all_processes_counts(network):
     assert choose_micro_batch(network, _CPU, 32, 64, Others()) == 6
 
 
-def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_path):
+def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_path, monkeypatch):
+    measured = "residua.train.plan.forecast"
+    monkeypatch.setattr(f"{measured}.try_step", lambda *_, **__: Trial(4, 0.1))  # 40 a second
+    monkeypatch.setattr(f"{measured}.try_forward", lambda *_, **__: Trial(4, 0.02))  # 200
+    monkeypatch.setattr(f"{measured}._measure_loading", lambda _: 120.0)
     source = read_folder(write_shapes(tmp_path / "shapes", count=10))
     recipe = from_scratch("ResNet18_vd", epochs=4, batch_size=8, image_size=24)
     view = TrainingView(
@@ -94,9 +98,11 @@ def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_pa
     foreseen = forecast(network, _CPU, view, recipe, Shares(30, 8), validation=0)
     more = forecast(network, _CPU, view, recipe, Shares(3000, 8), validation=0)
     assert (foreseen.epochs, foreseen.steps) == (4, 3)
-    assert more.seconds > 10 * foreseen.seconds > 0
+    each = 1 / 40 + 1 / 120  # seconds: a processor computes and reads by turns
+    assert foreseen.seconds == pytest.approx(4 * 3 * 8 * each)
+    assert more.seconds == pytest.approx(4 * 375 * 8 * each)
     tested = forecast(network, _CPU, view, recipe, Shares(30, 8), validation=3000)
-    assert tested.seconds > 10 * foreseen.seconds
+    assert tested.seconds == pytest.approx(foreseen.seconds + 4 * 3000 / 200)
     weights = sum(parameter.numel() for parameter in network.parameters())
     assert foreseen.memory > 12 * weights
     assert "4 epochs of 3 updates" in foreseen.spell()
