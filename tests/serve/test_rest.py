@@ -175,3 +175,18 @@ def test_every_bad_image_has_its_reason(server, photo, shared_data):
     answer = server.ask("POST", "/v1/predict", body, headers)
     assert answer.status == 200
     assert "class_ids" in answer.json["predictions"][-1]
+
+
+def test_a_put_is_understood_as_curl_sends_it(server, photos, expected):
+    answer = server.ask("PUT", "/v1/predict?top_k=5", photos[0])
+    assert answer.status == 200
+    alike(answer.json["predictions"][0], expected[0])
+
+
+def test_what_a_form_says_wins_over_the_address(server, photos):
+    body, headers = form(("a.png", photos[0]))
+    end = b"--between-the-parts--\r\n"
+    field = b'--between-the-parts\r\nContent-Disposition: form-data; name="top_k"\r\n\r\n2\r\n'
+    body = body.removesuffix(end) + field + end
+    answer = server.ask("POST", "/v1/predict?top_k=4", body, headers)
+    assert len(answer.json["predictions"][0]["class_ids"]) == 2

@@ -87,8 +87,8 @@ def test_the_least_of_all_processes_counts(network):
 
 def test_the_forecast_counts_updates_and_grows_with_the_pictures(network, tmp_path, monkeypatch):
     measured = "residua.train.plan.forecast"
-    monkeypatch.setattr(f"{measured}.try_step", lambda *_, **__: Trial(4, 0.1))  # 40 a second
-    monkeypatch.setattr(f"{measured}.try_forward", lambda *_, **__: Trial(4, 0.02))  # 200
+    monkeypatch.setattr(f"{measured}.try_step", lambda *given: Trial(given[3], given[3] / 40))
+    monkeypatch.setattr(f"{measured}.try_forward", lambda *given: Trial(given[3], given[3] / 200))
     monkeypatch.setattr(f"{measured}._measure_loading", lambda _: 120.0)
     source = read_folder(write_shapes(tmp_path / "shapes", count=10))
     recipe = from_scratch("ResNet18_vd", epochs=4, batch_size=8, image_size=24)

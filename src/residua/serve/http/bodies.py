@@ -18,7 +18,7 @@ _LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others ar
 
 
 class Options(BaseModel):
-    """How the answer is wanted: of the address, and of a JSON body, which comes first."""
+    """How the answer is wanted: of the address, and of a form or JSON, which come first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,7 +68,7 @@ async def read_request(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         pictures, said = await _read_form(request, max_images)
-        return pictures, check(options, said | given)
+        return pictures, check(options, given | said)
     body = await request.body()
     if kind == "application/json":
         if len(body) > _LARGE:

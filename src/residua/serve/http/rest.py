@@ -48,6 +48,7 @@ def make_routes(core: Core) -> APIRouter:
     router = APIRouter(tags=["predict"])
     explainer = Explainer(core.answerer)
 
+    @router.put("/v1/predict", include_in_schema=False)  # what curl -T sends
     @router.post("/v1/predict", openapi_extra=_spell(Options), responses=PREDICTED)
     async def predict(request: Request) -> JSONResponse:
         """Classes of pictures: a picture as the body, a form of several, or JSON with base64.
@@ -66,6 +67,7 @@ def make_routes(core: Core) -> APIRouter:
         answer = {"model": model.name, "version": model.version, "predictions": records}
         return JSONResponse(answer, bad.kind.http if bad else 200)
 
+    @router.put("/v1/explain", include_in_schema=False)
     @router.post("/v1/explain", openapi_extra=_spell(ExplainOptions), responses=EXPLAINED)
     async def explain(request: Request) -> JSONResponse:
         """Where in the picture the evidence for class_id lies; for the best one, if none is named.

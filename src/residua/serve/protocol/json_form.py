@@ -55,9 +55,9 @@ def read_question(body: bytes, header_length: str | None, most: int) -> Question
         return Question((Tensor(INPUT, "BYTES", (1,), [body]),), (Wanted("probabilities"),))
     length = len(body)
     if header_length is not None:
-        if not header_length.isdigit() or int(header_length) > len(body):
+        length = read_length(header_length)
+        if not 0 <= length <= len(body):
             raise Refusal(Kind.INVALID, "Inference-Header-Content-Length is not within the body.")
-        length = int(header_length)
     try:
         said = InferBody.model_validate_json(body[:length])
     except ValidationError as error:
@@ -83,6 +83,11 @@ def read_question(body: bytes, header_length: str | None, most: int) -> Question
     return Question(tuple(inputs), outputs, said.id, read_timeout(said.parameters.get("timeout")))
 
 
+def read_length(text: str) -> int:
+    """Return the number of a header, -1 where it is none: ASCII digits, and not without end."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+
+
 def _read_wanted(output: _Output, *, binary: bool) -> Wanted:
     top = output.parameters.get("classification", 0)
     if isinstance(top, bool) or not isinstance(top, int) or top < 0:
@@ -101,7 +106,7 @@ def _read_data(given: _Input, most: int) -> Tensor:
         return Tensor(given.name, "BYTES", shape, [_from_text(text, given.name) for text in texts])
     kind = find_datatype(given.name, given.datatype)
     try:
-        numbers = np.array(given.data)
+        numbers = np.array(given.data) if _holds_numbers(given.data) else np.empty(0)
     except (ValueError, TypeError, OverflowError):
         numbers = np.empty(0)
     if numbers.size != count or not _fits(numbers, kind):
@@ -109,6 +114,11 @@ def _read_data(given: _Input, most: int) -> Tensor:
             Kind.INVALID, f"{given.name}: the data are not {given.datatype} {list(shape)}."
         )
     return Tensor(given.name, given.datatype, shape, numbers.astype(kind).reshape(shape))
+
+
+def _holds_numbers(data: Any) -> bool:
+    """Tell whether there is nothing but numbers: numpy would give texts the room of the longest."""
+    return all(isinstance(each, bool | int | float) for each in _flatten(data))
 
 
 def _fits(numbers: np.ndarray, kind: "np.dtype[Any]") -> bool:

@@ -46,6 +46,7 @@ _CONTENTS = {
     "FP32": "fp32_contents", "FP64": "fp64_contents",
 }  # fmt: skip
 _LOG = logging.getLogger("residua.serve")
+_ACCESS = logging.getLogger("residua.access")
 _READING = 32  # messages that are read at a time
 Context = Any  # grpc.aio.ServicerContext: gRPC ships no types
 
@@ -103,10 +104,19 @@ class Servicer:
                 core.metrics.rejected.labels(failed.kind.reason).inc()
                 await _abort(context, failed)
             finally:
-                core.metrics.requests.labels("grpc", name, code).inc()
-                core.metrics.seconds.labels("grpc", name).observe(time.perf_counter() - begun)
+                self._note(name, code, time.perf_counter() - begun, context)
 
         return call
+
+    def _note(self, name: str, code: str, seconds: float, context: Context) -> None:
+        metrics = self._core.metrics
+        metrics.requests.labels("grpc", name, code).inc()
+        metrics.seconds.labels("grpc", name).observe(seconds)
+        client = _name_peer(context)
+        _ACCESS.info(
+            "%s %s", name, code,
+            extra={"client": client, "status": code, "milliseconds": round(1000 * seconds, 1)},
+        )  # fmt: skip
 
     def _let_in(self, name: str, context: Context) -> None:
         """Raise Refusal where the token is wrong or the client asks too often."""
@@ -115,7 +125,7 @@ class Servicer:
         core = self._core
         said = str(dict(context.invocation_metadata() or ()).get("authorization", "")).encode()
         check_token(said, core.settings, admin=name in _ADMIN)
-        core.rates.take(said, context.peer().rpartition(":")[0])
+        core.rates.take(said, _name_peer(context))
 
     async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
         """Return the one message of a call. Raises Refusal."""
@@ -185,6 +195,11 @@ class Servicer:
         for version in repository.versions(repository.find(request.model_name).name):
             await repository.unload(repository.find(request.model_name, version))
         return self._answer["RepositoryModelUnload"]()
+
+
+def _name_peer(context: Context) -> str:
+    """Return the address of a client: "ipv4:127.0.0.1:5000" → "127.0.0.1"."""
+    return str(context.peer()).partition(":")[2].rpartition(":")[0]
 
 
 def _spell_unreadable(name: str) -> Refusal:
