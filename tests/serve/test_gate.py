@@ -8,6 +8,9 @@ import pytest
 
 from making import save_noise
 from residua.base.errors import SettingError
+from residua.pixels.limits import Limits
+from residua.predict import remote
+from residua.serve.answering import pictures
 from residua.serve.http.gate import run_while_connected
 from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings, check_settings
@@ -133,3 +136,30 @@ def test_what_is_done_for_a_client_that_leaves_is_cancelled():
         asyncio.run(run_while_connected(app, {}, b"all of it", leave, None))
     assert caught.value.kind is Kind.LEFT
     assert cancelled
+
+
+HOSTS = ("photos.example",)
+
+
+@pytest.mark.parametrize("address", [
+    "https://elsewhere.example/a.jpg", "http://127.0.0.1/a.jpg", "https://[::1/a.jpg", "x", "",
+    "https://photos.example.elsewhere.example/a.jpg", "https://photos.example@elsewhere.example/a",
+])  # fmt: skip
+def test_addresses_of_other_hosts_are_not_fetched(address, monkeypatch):
+    monkeypatch.setattr(pictures, "fetch_picture", None)  # would fail if it were called
+    with pytest.raises(Refusal) as caught:
+        pictures.fetch(address, HOSTS, Limits())
+    assert caught.value.kind is Kind.FORBIDDEN
+
+
+def test_what_lies_at_an_allowed_host_is_fetched(monkeypatch):
+    monkeypatch.setattr(pictures, "fetch_picture", lambda address, **_: address.encode())
+    found = pictures.fetch("https://photos.example/a.jpg", HOSTS, Limits())
+    assert found == b"https://photos.example/a.jpg"
+
+
+def test_letters_that_no_address_has_are_the_clients_fault(monkeypatch):
+    monkeypatch.setattr(remote, "_resolve_public", lambda *_: "192.0.2.1")
+    with pytest.raises(Refusal) as caught:
+        pictures.fetch("https://photos.example/\u00e4", HOSTS, Limits())
+    assert caught.value.kind is Kind.DAMAGED

@@ -147,5 +147,5 @@ def fetch(address: str, hosts: Sequence[str], limits: Limits) -> bytes:
         )
     try:
         return fetch_picture(address, max_bytes=limits.max_bytes)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: letters that no address has
         raise Refusal(Kind.DAMAGED, f"The picture could not be fetched: {error}.") from error
