@@ -35,10 +35,10 @@ def start(tmp_path_factory, cache):
     """Start a server; all that were started are ended."""
     folder, started = tmp_path_factory.mktemp("logs"), []
 
-    def begin(*arguments, environment=None, ready=True):
+    def begin(*arguments, environment=None, **options):
         environment = {"RESIDUA_CACHE": cache, "RESIDUA_OFFLINE": "1"} | (environment or {})
         server = Running(
-            folder / f"{len(started)}.log", *arguments, environment=environment, ready=ready
+            folder / f"{len(started)}.log", *arguments, environment=environment, **options
         )
         started.append(server)
         return server

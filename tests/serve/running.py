@@ -29,8 +29,9 @@ class Running:
     """``residua serve`` on loopback; ``log`` is where its standard error goes."""
 
     def __init__(
-        self, log, *arguments, environment=None, ready=True, python=sys.executable, port=None
-    ):
+        self, log, *arguments, environment=None, ready=True, python=sys.executable, port=None,
+        group=False,
+    ):  # fmt: skip
         self.tls = None  # an ssl.SSLContext where it speaks TLS
         self.port, self.grpc_port, self.log = port or free_port(), free_port(), log
         command = [
@@ -39,7 +40,10 @@ class Running:
         ]  # fmt: skip
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                command, stderr=errors, env=os.environ | (environment or {})
+                command,
+                stderr=errors,
+                env=os.environ | (environment or {}),
+                start_new_session=group,
             )
         if ready:
             self.wait_until_ready()

@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 import time
 
 import grpc
 import pytest
 import uvicorn
 
+from residua.base.errors import SettingError
 from residua.serve.http import connection
+from residua.serve.listening import bind
 from residua.serve.protocol.messages import SERVICE, message_class
-from residua.serve.run import bind
+from residua.serve.settings import Settings, check_settings
 
 trustme = pytest.importorskip("trustme")
 
@@ -75,6 +78,11 @@ class TestSlowHeaders:
     def test_headers_that_come_bit_by_bit_do_not_hold_it_open(self, ask):
         answer, _ = ask(b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 8, pause=0.1)
         assert answer == b""
+
+    def test_a_header_without_end_is_refused_before_it_is_joined(self, ask, monkeypatch):
+        monkeypatch.setattr(connection, "HEADER_SECONDS", 60)  # it is not closed for its slowness
+        answer, _ = ask(b"GET / HTTP/1.1\r\nX-A: ", *[b"a" * 20_000] * 20)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400")  # what was unread may reset it
 
     def test_what_comes_in_time_is_answered(self, ask):
         answer, _ = ask(b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n", pause=0.1)
@@ -179,6 +187,38 @@ def test_a_grpc_call_without_its_token_is_refused_before_its_message(start, serv
             call(never(), timeout=30)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert time.monotonic() - begun < 20  # nothing was waited for
+
+
+def test_calls_without_a_message_hold_nobody_up(server):
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        end = threading.Event()
+
+        def never():
+            end.wait(60)
+            yield b""
+
+        held = [
+            channel.stream_unary(f"/{SERVICE}/{method}").future(never())
+            for method in ("ServerLive", "ModelInfer")
+            for _ in range(80)
+        ]
+        live = channel.unary_unary(f"/{SERVICE}/ServerLive")
+        begun = time.monotonic()
+        live(b"", timeout=15)
+        assert time.monotonic() - begun < 10  # a message may take 20
+        end.set()
+        for call in held:
+            call.cancel()
+
+
+@pytest.mark.parametrize("broken", ["missing", "garbage"])
+def test_tls_without_its_files_is_refused_at_the_start(tmp_path, broken):
+    pair = tmp_path / "cert.pem", tmp_path / "key.pem"
+    if broken == "garbage":
+        for path in pair:
+            path.write_text("none")
+    with pytest.raises(SettingError, match=r"cert\.pem"):
+        check_settings(Settings(certificate=pair[0], private_key=pair[1]))
 
 
 def test_tls_on_both_ports(start, served_bundle, photo, tmp_path):

@@ -247,3 +247,63 @@ def test_workers_that_cannot_start_end_with_the_reason(start, bundle):
     server = start(bundle, *OPTIONS, "--workers", "2", ready=False)
     assert server.process.wait(60) == 1
     assert "bundle.json" in server.said()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_of_the_group_loses_nothing(start, bundle, photo, number):
+    server = start(bundle, *OPTIONS, "--workers", "2", group=True)
+    load = Load(server, photo)
+    time.sleep(0.5)
+    os.killpg(server.process.pid, number)
+    assert server.process.wait(30) == 0
+    load.end()
+    assert set(load.statuses) == {200}
+    assert not load.broken
+
+
+def test_workers_end_with_their_parent_and_share_no_port_with_others(start, bundle):
+    server = start(bundle, *OPTIONS, "--workers", "2")
+    second = start(bundle, *OPTIONS, "--workers", "2", ready=False, port=server.port)
+    assert second.process.wait(30) == 1
+    assert "cannot be listened on" in second.said()
+    workers = find_workers(server)
+    server.process.kill()
+    server.process.wait()
+    end = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_workers_refuse_what_would_reach_one_of_them(start, bundle):
+    environment = {"RESIDUA_ADMIN_TOKENS": "root"}
+    server = start(bundle, *OPTIONS, "--workers", "2", environment=environment)
+    headers = {"Authorization": "Bearer root"}
+    answer = server.ask("POST", "/v2/repository/models/net/load", b"", headers)
+    assert answer.status == 400
+    assert "--watch" in answer.json["error"]
+
+
+def test_weights_that_come_after_the_rest_are_loaded(start, bundle, photo, tmp_path):
+    server = start(bundle, *OPTIONS, "--watch")
+    before = server.ask("POST", "/v1/predict", photo).body
+    other = make_bundle(tmp_path / "other.bundle", "ResNet20", seed=1).path
+    shutil.copy(other / "bundle.json", bundle / "bundle.json")
+    end = time.monotonic() + 30
+    while "serves on" not in server.said() and "sha256" not in server.said():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    shutil.copy(other / "weights.safetensors", bundle / "weights.safetensors")
+    while server.ask("POST", "/v1/predict", photo).body == before:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_one_model_that_is_taken_out_leaves_the_server_ready(start, bundle, photo):
+    environment = {"RESIDUA_ADMIN_TOKENS": "root"}
+    server = start(f"a={bundle}", f"b={bundle}", *OPTIONS, environment=environment)
+    headers = {"Authorization": "Bearer root"}
+    assert server.ask("POST", "/v2/repository/models/a/unload", b"", headers).status == 200
+    assert server.ask("GET", "/v2/health/ready").status == 200
+    assert server.ask("GET", "/v2/models/a/ready").status == 503
+    assert server.ask("POST", "/v1/predict?model=b", photo).status == 200

@@ -79,7 +79,7 @@ def test_a_photo_that_is_dropped_and_one_that_is_none(server, pictures, tmp_path
         return said, names
 
     said, names = visit(server, tmp_path, drop)
-    assert "is not an image" in said
+    assert "is no picture" in said
     assert names == ["bad.png", "dropped.png"]
 
 

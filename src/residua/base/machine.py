@@ -5,12 +5,34 @@ import platform
 from functools import cache
 from pathlib import Path
 
+_CPU_MAX, _CPU_CFS = Path("/sys/fs/cgroup/cpu.max"), Path("/sys/fs/cgroup/cpu")
+
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process may use: of its affinity and its container."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(given or 1, _read_quota() or given or 1)
+
+
+@cache
+def _read_quota() -> int | None:
+    """Return the cores of the container's limit, rounded up; None where there is none.
+
+    Linux's control groups, version 2 (cpu.max: microseconds in a period) and 1.
+    """
+    try:
+        quota, period = _CPU_MAX.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota, period = (
+                (_CPU_CFS / f"cpu.cfs_{name}_us").read_text(encoding="ascii").strip()
+                for name in ("quota", "period")
+            )
+        except OSError:
+            return None
+    if not (quota.isdigit() and period.isdigit() and int(period)):  # "max", or -1
+        return None
+    return max(1, -(-int(quota) // int(period)))
 
 
 @cache

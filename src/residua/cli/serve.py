@@ -177,14 +177,19 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
     from residua.serve.logs import set_up_logs
     from residua.serve.models.repository import read_places
     from residua.serve.run import serve as run_server
-    from residua.serve.workers import WORKER, run_workers
+    from residua.serve.workers import WORKER, check_free, end_with_parent, run_workers
 
     places = read_places(models)
     set_up_logs(quiet=quiet)
     worker = WORKER in os.environ
     if workers > 1 and not worker:
+        for port in filter(None, (settings.port, settings.grpc_port)):
+            check_free(settings.host, port)
         code = run_workers(sys.argv[sys.argv.index("serve") + 1 :], workers)
         raise typer.Exit(code)
+    if worker:
+        end_with_parent()
+        settings = replace(settings, alone=False)
     if settings.threads is None:
         settings = replace(settings, threads=max(1, usable_cores() // workers))
     loop_factory = _find_loop()

@@ -96,5 +96,5 @@ def _refuse(data: bytes, limits: Limits, name: str) -> NotAnImageError:
             next_step=f"{_READ} Save it as one of these.",
         )
     return NotAnImageError(
-        f"{label(name)} is not an image: its content is of no known format.", next_step=_READ
+        f"{label(name)} is no picture: its content is of no known format.", next_step=_READ
     )

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from residua.serve.admission.house import House
 from residua.serve.admission.rate import Rates
+from residua.serve.admission.tokens import check_token
 from residua.serve.answering.pictures import Answerer
 from residua.serve.metrics import Metrics
 from residua.serve.models.repository import Place, Repository
+from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings
 
 
@@ -26,6 +28,24 @@ class Core:
     def ready(self) -> bool:
         """Whether requests should be sent here."""
         return self.repository.ready and not self.draining
+
+
+def let_in(authorization: bytes, address: str, core: Core, *, admin: bool) -> None:
+    """Check the token and count the request; guesses are counted as their address's.
+
+    Raises Refusal.
+    """
+    if admin and not core.settings.alone:
+        raise Refusal(
+            Kind.INVALID,
+            "This would reach one worker of several: start with --watch, which all of them heed.",
+        )
+    try:
+        token = check_token(authorization, core.settings, admin=admin)
+    except Refusal:
+        core.rates.take(b"", address)
+        raise
+    core.rates.take(token, address)
 
 
 def make_core(places: list[Place], settings: Settings) -> Core:

@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from residua.base.errors import SettingError
 from residua.serve.app import make_app
 from residua.serve.core import Core, make_core
 from residua.serve.http.connection import Connection
+from residua.serve.listening import bind
 from residua.serve.memory import give_back_memory
 from residua.serve.models.repository import Place, watching
 from residua.serve.protocol.servicer import Servicer
@@ -53,12 +53,13 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
     core = make_core(places, settings)
     http = _make_http(core)
     stopping = asyncio.Event()
-    _on_signals(stopping)
+    _on_signals(stopping, insisting=not reuse_port)
     if reuse_port:
         await _load(core, stopping)
     listening = bind(settings.host, settings.port, reuse_port=reuse_port)
     rpc = _make_rpc(core, reuse_port=reuse_port)
     answering = asyncio.create_task(http.serve([listening]))
+    answering.add_done_callback(lambda _: stopping.set())  # whatever ended it
     if rpc is not None:
         await rpc.start()
     try:
@@ -93,35 +94,20 @@ async def _load(core: Core, stopping: asyncio.Event) -> None:
     await loading
 
 
-def _on_signals(stopping: asyncio.Event) -> None:
+def _on_signals(stopping: asyncio.Event, *, insisting: bool) -> None:
+    """Stop at SIGTERM and Ctrl-C; at the second at once, if ``insisting``.
+
+    A worker has each twice, of the terminal or the service manager and of its parent.
+    """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        if stopping.is_set():
+        if stopping.is_set() and insisting:
             os._exit(1)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-
-
-def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """Return a bound socket. Raises SettingError where the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if reuse_port:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise SettingError(
-            f"{host}:{port} cannot be listened on ({error.strerror}).",
-            next_step="Choose another --port or --host.",
-        ) from error
-    listening.setblocking(False)
-    return listening
 
 
 def _make_http(core: Core) -> uvicorn.Server:

@@ -1,9 +1,11 @@
 """What a server is told: where it listens, what it lets in, how long an answer may take."""
 
+import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from residua.base.clock import spell_bytes
 from residua.base.errors import SettingError
 from residua.pixels.limits import Limits
 
@@ -22,7 +24,7 @@ class Settings:
     which ten seconds' worth may come at once. ``tokens`` open the inference routes,
     ``admin_tokens`` the repository's as well; without admin tokens that is closed. ``drain_delay``
     is how long a stopping server still takes requests after it has said that it is not ready,
-    ``grace`` how long those under way may take.
+    ``grace`` how long those under way may take. ``alone`` is false of one worker of several.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +51,7 @@ class Settings:
     certificate: Path | None = None
     private_key: Path | None = None
     watch: bool = False
+    alone: bool = True
     drain_delay: float = 0.0
     grace: float = 30.0
 
@@ -66,12 +69,33 @@ def check_settings(settings: Settings) -> None:
         )
     if (settings.certificate is None) != (settings.private_key is None):
         raise SettingError("TLS needs both --certificate and --private-key.")
+    if settings.certificate and settings.private_key:
+        _check_pair(settings.certificate, settings.private_key)
+    if settings.max_body > settings.queue_bytes:
+        raise SettingError(
+            f"A body of {spell_bytes(settings.max_body)} would never fit into a queue of "
+            f"{spell_bytes(settings.queue_bytes)}.",
+            next_step="Raise --queue-bytes, or lower --max-body.",
+        )
     if settings.max_images > settings.queue_images:
         raise SettingError(
             f"A request of {settings.max_images} pictures would never fit into a queue of "
             f"{settings.queue_images}.",
             next_step="Raise --queue, or lower --max-images.",
         )
+
+
+def _check_pair(certificate: Path, private_key: Path) -> None:
+    for option, path in (("--certificate", certificate), ("--private-key", private_key)):
+        if not path.is_file():
+            raise SettingError(f"{option} {path}: there is no such file.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"{certificate} and {private_key} are no certificate with its key: {error}.",
+            next_step="Both are PEM files; the key must not be encrypted.",
+        ) from error
 
 
 def is_loopback(host: str) -> bool:

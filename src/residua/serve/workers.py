@@ -6,6 +6,7 @@ ready; the others answer meanwhile. Where one dies before any was ever ready, al
 code: what kept it would keep the next.
 """
 
+import ctypes
 import logging
 import os
 import shutil
@@ -19,7 +20,10 @@ from pathlib import Path
 
 from prometheus_client import multiprocess
 
+from residua.serve.listening import bind
+
 _LOG = logging.getLogger("residua.serve")
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _LONGEST_PAUSE = 30.0  # seconds
 _LOOK = 0.1  # seconds between two looks at the workers
 _STOPPED = (-signal.SIGTERM, -signal.SIGINT)  # told to before it could listen to signals
@@ -74,13 +78,14 @@ def run_workers(arguments: Sequence[str], count: int) -> int:
     command = [sys.executable, "-m", "residua", "serve", *arguments]
     workers = [_Worker(command, folder, number) for number in range(count)]
     try:
-        failed = _keep_all_up(workers, signals)
+        failed, told = _keep_all_up(workers, signals), False
         alive = [worker.process for worker in workers if worker.process.poll() is None]
         while any(process.poll() is None for process in alive):
-            while signals:  # a second one ends them at once
+            while signals:
                 received = signals.pop(0)
-                for process in alive:
-                    process.send_signal(received)
+                for process in alive:  # a worker stops once, whoever says so; a second kills
+                    process.send_signal(signal.SIGKILL if told else received)
+                told = True
             time.sleep(_LOOK)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,6 +111,18 @@ def _keep_all_up(workers: Sequence[_Worker], signals: list[int]) -> int:
 def _spell_code(code: int) -> int:
     """Return an exit code as a shell has it: 128 and the signal that killed."""
     return code if code >= 0 else 128 - code
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise SettingError where somebody listens already: workers would share the port with them."""
+    bind(host, port).close()
+
+
+def end_with_parent() -> None:
+    """Let this worker be told to stop when its parent is gone, however that ended (Linux)."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def tell_ready() -> None:

@@ -109,8 +109,8 @@ class Luggage:
         self._house = house
         self.bytes = 0
 
-    def grow(self, total: int) -> None:
-        """Count ``total`` bytes from now on. Raises Refusal where the house is full."""
+    def ask(self, total: int) -> None:
+        """Raise Refusal where ``total`` bytes would not fit in; they are counted as they come."""
         more = max(0, total - self.bytes)
         if self._house.bytes + more > self._house.max_bytes:
             raise Refusal(
@@ -119,5 +119,10 @@ class Luggage:
                 f"{spell_bytes(self._house.max_bytes)}.",
                 retry_after=1,
             )
+
+    def grow(self, total: int) -> None:
+        """Count ``total`` bytes from now on. Raises Refusal where the house is full."""
+        self.ask(total)
+        more = max(0, total - self.bytes)
         self._house.change(size=more)
         self.bytes += more

@@ -20,14 +20,14 @@ class Rates:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, authorization: bytes, address: str) -> None:
-        """Count one request of a client, who is known by the token, else by the address.
+    def take(self, token: bytes, address: str) -> None:
+        """Count one request of a client, who is known by a valid token, else by the address.
 
         Raises Refusal where the client's bucket is empty.
         """
         if self._rate is None:
             return
-        client = hashlib.sha256(authorization).hexdigest() if authorization else address
+        client = hashlib.sha256(token).hexdigest() if token else address
         burst, now = max(1.0, _BURST * self._rate), self._clock()
         level, last = self._buckets.pop(client, (burst, now))
         level = min(burst, level + (now - last) * self._rate)

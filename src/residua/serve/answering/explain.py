@@ -14,8 +14,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import openvino as ov
 
-from residua.base.errors import ImageError
+from residua.base.errors import ImageError, ResiduaError
 from residua.bundle.schema import Preprocess
+from residua.bundle.store import WEIGHTS
 from residua.engines.graph.openvino import build_features
 from residua.pixels.decode import read_picture
 from residua.pixels.geometry import lay_out
@@ -90,7 +91,13 @@ class Explainer:
 
 
 def _compile(model: Model) -> _Maps:
-    tensors = model.bundle.tensors()
+    try:
+        model.bundle.verify(WEIGHTS)
+        tensors = model.bundle.tensors()
+    except (ResiduaError, OSError) as error:
+        raise Refusal(
+            Kind.UNAVAILABLE, f"The weights of {model.name} on the disk are no longer those served."
+        ) from error
     if "head.weight" not in tensors:
         raise Refusal(Kind.INVALID, f"{model.name} has no linear classifier to explain.")
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

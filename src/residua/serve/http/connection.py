@@ -18,6 +18,7 @@ class Connection(HttpToolsProtocol):
 
     _patience: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _pending = 0  # bytes of headers that have not ended
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
@@ -28,6 +29,14 @@ class Connection(HttpToolsProtocol):
         """Nothing more to wait for."""
         self._rest()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what has come of headers that have not ended is counted by its pieces too."""
+        super().data_received(data)
+        if self._patience is not None and not self.transport.is_closing():
+            self._pending += len(data)
+            if self._pending > HEADER_BYTES:
+                self.send_400_response("Too many headers.")
 
     def on_message_begin(self) -> None:
         """The headers of a request have begun."""
@@ -48,6 +57,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """They have ended; the body is the gate's."""
         self._rest()
+        self._pending = 0
         super().on_headers_complete()
 
     def _count(self, size: int) -> None:

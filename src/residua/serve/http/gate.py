@@ -8,14 +8,14 @@ is done for it is cancelled.
 import asyncio
 import logging
 import time
+from urllib.parse import quote
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from residua.base.clock import spell_bytes
 from residua.serve.admission.house import Luggage
-from residua.serve.admission.tokens import check_token
-from residua.serve.core import Core
+from residua.serve.core import Core, let_in
 from residua.serve.refusals import Kind, Refusal, spell_http
 
 _LOG = logging.getLogger("residua.access")
@@ -61,15 +61,15 @@ class Gate:
         authorization = headers.get("authorization", b"")
         path = scope["path"]
         if not _is_open(path, self._core):
-            check_token(authorization, settings, admin=path.startswith(_ADMIN))
-        if path not in _OPEN:
-            self._core.rates.take(authorization, (scope.get("client") or ("",))[0])
+            client = (scope.get("client") or ("",))[0]
+            let_in(authorization, client, self._core, admin=path.startswith(_ADMIN))
         if headers.get("content-encoding", b"identity").lower() not in {b"", b"identity"}:
             raise Refusal(Kind.ENCODED, "Compressed bodies are not read; pictures are compressed.")
         declared = headers.get("content-length", b"0")
         with self._core.house.admit_bytes() as luggage:
             if declared.isdigit():
-                _weigh(int(declared), settings.max_body, luggage)
+                _refuse_too_large(int(declared), settings.max_body)
+                luggage.ask(int(declared))
             try:
                 async with asyncio.timeout(settings.body_timeout):
                     body = await read_body(receive, settings.max_body, luggage)
@@ -85,7 +85,7 @@ class Gate:
         self._core.metrics.seconds.labels("http", route).observe(seconds)
         client = (scope.get("client") or ("",))[0]
         _LOG.info(
-            "%s %s %d", scope["method"], scope["path"][:200], status,
+            "%s %s %d", scope["method"], quote(scope["path"][:200]), status,
             extra={"client": client, "status": status, "milliseconds": round(1000 * seconds, 1)},
         )  # fmt: skip
 
@@ -114,12 +114,11 @@ def _is_open(path: str, core: Core) -> bool:
     return path in _OPEN or (path == "/metrics" and core.settings.open_metrics)
 
 
-def _weigh(size: int, most: int, luggage: Luggage) -> None:
+def _refuse_too_large(size: int, most: int) -> None:
     if size > most:
         raise Refusal(
             Kind.TOO_LARGE, f"A body of {spell_bytes(size)}; the limit is {spell_bytes(most)}."
         )
-    luggage.grow(size)
 
 
 async def read_body(receive: Receive, most: int, luggage: Luggage) -> bytes:
@@ -132,7 +131,8 @@ async def read_body(receive: Receive, most: int, luggage: Luggage) -> bytes:
             raise Refusal(Kind.LEFT, "The client has left.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        _weigh(size, most, luggage)
+        _refuse_too_large(size, most)
+        luggage.grow(size)
         if not message.get("more_body", False):
             return b"".join(parts)
 

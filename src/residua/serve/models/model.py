@@ -119,8 +119,11 @@ def signature(source: str) -> tuple[int, ...] | None:
     folder = Path(source).expanduser()
     if not is_bundle(folder):
         return None
-    found = (folder / "bundle.json").stat()
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    try:  # the weights too: a copy may bring them after the rest
+        found = [(folder / name).stat() for name in ("bundle.json", WEIGHTS)]
+    except OSError:
+        return None
+    return tuple(x for each in found for x in (each.st_mtime_ns, each.st_size, each.st_ino))
 
 
 def _warm_up(bundle: Bundle, engine: Engine, max_batch: int) -> None:

@@ -31,6 +31,7 @@ class Place:
     model: Model | None = None
     state: State = "LOADING"
     reason: str = ""
+    unloaded: bool = False
     seen: tuple[int, ...] | None = None
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -74,8 +75,8 @@ class Repository:
 
     @property
     def ready(self) -> bool:
-        """Whether every model can answer."""
-        return all(place.model for place in self._places.values())
+        """Whether every model can answer but those that were taken out."""
+        return all(place.model or place.unloaded for place in self._places.values())
 
     def list_places(self) -> list[Place]:
         """Return all models, in the order in which they were given."""
@@ -147,7 +148,7 @@ class Repository:
             old, place.model = place.model, make_model(
                 place.name, place.version, opened, self._settings, self._metrics
             )  # fmt: skip
-            place.state, place.reason = "READY", ""
+            place.state, place.reason, place.unloaded = "READY", "", False
             _LOG.info(
                 "model %s version %s: %s, ready after %.1f s",
                 place.name, place.version, opened.engine.name, opened.seconds,
@@ -161,7 +162,7 @@ class Repository:
         """Take a model out; requests under way are still answered."""
         async with place.loading:
             model, place.model = place.model, None
-            place.state, place.reason = "UNAVAILABLE", "it was unloaded"
+            place.state, place.reason, place.unloaded = "UNAVAILABLE", "it was unloaded", True
         if model is not None:
             self._retire(model)
             model.forget(self._metrics)

@@ -6,6 +6,7 @@ before it can be counted, therefore only so many are read at a time.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,8 +17,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from residua.base.errors import ResiduaError
-from residua.serve.admission.tokens import check_token
-from residua.serve.core import Core
+from residua.serve.core import Core, let_in
 from residua.serve.protocol.inference import (
     describe_model,
     describe_server,
@@ -47,7 +47,8 @@ _CONTENTS = {
 }  # fmt: skip
 _LOG = logging.getLogger("residua.serve")
 _ACCESS = logging.getLogger("residua.access")
-_READING = 32  # messages that are read at a time
+_LARGE = ("ModelInfer",)  # messages that may be; those of others wait for none
+_READING = 64  # large messages that are read at a time
 Context = Any  # grpc.aio.ServicerContext: gRPC ships no types
 
 
@@ -83,7 +84,7 @@ class Servicer:
                 self._let_in(name, context)
                 with core.house.admit_bytes() as luggage:
                     luggage.grow(1)  # a full house reads nothing more
-                    message = await self._read(messages)
+                    message = await self._read(messages, name)
                     luggage.grow(len(message))
                     return await method(parse(message), context)
             except (Refusal, DecodeError) as error:
@@ -122,16 +123,15 @@ class Servicer:
         """Raise Refusal where the token is wrong or the client asks too often."""
         if name in _OPEN:
             return
-        core = self._core
         said = str(dict(context.invocation_metadata() or ()).get("authorization", "")).encode()
-        check_token(said, core.settings, admin=name in _ADMIN)
-        core.rates.take(said, _name_peer(context))
+        let_in(said, _name_peer(context), self._core, admin=name in _ADMIN)
 
-    async def _read(self, messages: AsyncIterator[bytes]) -> bytes:
+    async def _read(self, messages: AsyncIterator[bytes], name: str) -> bytes:
         """Return the one message of a call. Raises Refusal."""
         seconds = self._core.settings.body_timeout
+        turn = self._reading if name in _LARGE else contextlib.nullcontext()
         try:
-            async with asyncio.timeout(seconds), self._reading:
+            async with asyncio.timeout(seconds), turn:
                 return await anext(messages)
         except TimeoutError:
             raise Refusal(Kind.SLOW_BODY, f"The message took more than {seconds:g} s.") from None
