@@ -55,7 +55,7 @@ def loadtest(
     """
     import asyncio
 
-    from residua.base.errors import MissingExtraError
+    from residua.base.errors import MissingExtraError, SettingError
     from residua.base.machine import describe_machine
 
     try:
@@ -65,6 +65,8 @@ def loadtest(
     from residua.bench.load.picture import draw_load
     from residua.bench.load.record import LoadTest, spell_table
 
+    if picture is not None and picture.suffix != ".svg":
+        raise SettingError(f"--picture {picture}: it is drawn as SVG; name it .svg.")
     pictures = _read_pictures(images)
     whole = url.count("/") > 2 and not url.endswith("/")
     address = url if whole else f"{url.rstrip('/')}/v1/predict"

@@ -1,7 +1,6 @@
 """Load tests: arrivals at the rate that was asked for, times from when each was due."""
 
 import asyncio
-import json
 import statistics
 from itertools import pairwise
 from xml.etree import ElementTree as ET
@@ -13,6 +12,7 @@ web = pytest.importorskip("aiohttp.web")
 from typer.testing import CliRunner  # noqa: E402
 
 from making import save_noise  # noqa: E402
+from residua.base.errors import SettingError  # noqa: E402
 from residua.bench.load.client import draw_arrivals, run_steps  # noqa: E402
 from residua.bench.load.picture import draw_load  # noqa: E402
 from residua.bench.load.record import LoadTest, Step, spell_table, summarise  # noqa: E402
@@ -91,19 +91,6 @@ def test_without_rates_they_follow_from_the_capacity():
     assert [step.offered for step in steps][-1] == pytest.approx(5 * capacity, abs=0.01)
 
 
-def test_nobody_there_is_an_error_and_not_a_crash(tmp_path):
-    save_noise(tmp_path / "a.jpg")
-    done = CliRunner().invoke(
-        app,
-        ["loadtest", "http://127.0.0.1:9", str(tmp_path), "--rates", "20", "--seconds", "0.3",
-         "--json", "--picture", str(tmp_path / "load.svg")],
-    )  # fmt: skip
-    assert done.exit_code == 1
-    [step] = json.loads(done.stdout)["steps"]
-    assert set(step["statuses"]) == {"error"}
-    assert (tmp_path / "load.svg").is_file()
-
-
 def test_the_table_and_the_picture():
     steps = [
         Step(offered=10, seconds=5, sent=50, answered=10, statuses={"200": 50},
@@ -117,3 +104,30 @@ def test_the_table_and_the_picture():
     drawn = ET.fromstring(draw_load(test))  # noqa: S314  # our own
     texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
     assert "99" in texts
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["loadtest", *map(str, arguments)])
+
+
+def test_a_server_that_is_not_there_is_said_at_once(tmp_path):
+    photo = save_noise(tmp_path / "a.jpg")
+    for address in ("http://127.0.0.1:9", "127.0.0.1:9", "ftp://127.0.0.1/x"):
+        found = invoke(address, photo, "--rates", 5, "--seconds", 0.1)
+        assert isinstance(found.exception, SettingError), found.output
+        assert "does not answer" in str(found.exception)
+
+
+def test_what_the_server_says_is_told():
+    async def refuse(_):
+        return web.json_response({"error": "Several models are served; name one."}, status=400)
+
+    application = web.Application()
+    application.router.add_post("/v1/predict", refuse)
+    with pytest.raises(SettingError, match=r"answers 400, .*Several models"):
+        asyncio.run(measure(application, [5.0], 0.1))
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path):
+    found = invoke("http://127.0.0.1:9", save_noise(tmp_path / "a.jpg"), "--picture", "load.png")
+    assert "SVG" in str(found.exception)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import aiohttp
 
+from residua.base.errors import SettingError
 from residua.bench.load.record import Step, summarise
 
 Outcome = tuple[str, float, float]
@@ -44,6 +45,26 @@ class Sender:
                 return str(answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return "error"
+
+    async def check(self) -> None:
+        """Send one picture. Raises SettingError with what went wrong where it is not answered."""
+        try:
+            async with self._session.post(
+                self._url, data=self._pictures[0], timeout=self._timeout
+            ) as answer:
+                if answer.status == 200:
+                    return
+                said = f"{answer.status}, {(await answer.text())[:300]}"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise SettingError(
+                f"{self._url} does not answer: {error or type(error).__name__}.",
+                next_step="Give the address of a running server: residua serve flowers.bundle",
+            ) from error
+        raise SettingError(
+            f"{self._url} answers {said}",
+            next_step="Give the whole address where it needs more: "
+            "http://127.0.0.1:8000/v1/predict?model=NAME; a token with --token.",
+        )
 
     async def run_at(self, rate: float, seconds: float, seed: int) -> Step:
         """Send ``rate`` requests a second for ``seconds`` and wait for the last answer."""
@@ -124,6 +145,7 @@ async def run_steps(
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         sender = Sender(session, url, pictures, timeout)
+        await sender.check()
         capacity = None
         if not rates:
             capacity = await sender.find_capacity(notify)
