@@ -190,3 +190,25 @@ def test_what_a_form_says_wins_over_the_address(server, photos):
     body = body.removesuffix(end) + field + end
     answer = server.ask("POST", "/v1/predict?top_k=4", body, headers)
     assert len(answer.json["predictions"][0]["class_ids"]) == 2
+
+
+def test_explain_takes_json_with_a_class(server, photos):
+    image = base64.b64encode(photos[0]).decode()
+    answer = server.post_json("/v1/explain", {"images": [image], "class_id": 3})
+    assert answer.status == 200
+    assert answer.json["class_id"] == 3
+    assert server.post_json("/v1/explain", {"images": [image] * 2}).status == 400
+    assert server.post_json("/v1/explain", {"images": [image], "top_k": 3}).status == 400
+
+
+def test_base64_with_broken_lines(server, photos, expected):
+    text = base64.encodebytes(photos[0]).decode()
+    answer = server.post_json("/v1/predict", {"images": [text]})
+    alike(answer.json["predictions"][0], expected[0])
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/v2/health/live", "/v2/health/ready"])
+def test_head_is_answered_as_balancers_ask(server, path):
+    answer = server.ask("HEAD", path)
+    assert answer.status == 200
+    assert answer.body == b""

@@ -139,7 +139,8 @@ def serve(
 
 def _make_settings(options: dict[str, Any]) -> "Settings":
     """Return the settings that the options of the command, by their names, spell."""
-    from residua.pixels.limits import Limits
+    from dataclasses import replace
+
     from residua.serve.settings import Settings, check_settings
 
     million = 1_000_000
@@ -147,8 +148,10 @@ def _make_settings(options: dict[str, Any]) -> "Settings":
         "host", "port", "engine", "precision", "threads", "max_batch", "rate", "timeout",
         "insecure", "certificate", "private_key", "watch", "drain_delay", "grace",
     )  # fmt: skip
-    limits = Limits(
-        max_bytes=options["max_bytes"] * million, max_pixels=options["max_pixels"] * million
+    limits = replace(
+        Settings().limits,
+        max_bytes=options["max_bytes"] * million,
+        max_pixels=options["max_pixels"] * million,
     )
     settings = Settings(
         **{name: options[name] for name in same},
@@ -162,7 +165,7 @@ def _make_settings(options: dict[str, Any]) -> "Settings":
         tokens=_read_tokens(options["token_file"], "RESIDUA_TOKENS"),
         admin_tokens=_read_tokens(options["admin_token_file"], "RESIDUA_ADMIN_TOKENS"),
         open_metrics=not options["closed_metrics"],
-        url_hosts=tuple(options["allow_url_host"] or ()),
+        url_hosts=tuple(host.lower() for host in options["allow_url_host"] or ()),
     )
     check_settings(settings)
     return settings
@@ -214,7 +217,10 @@ def _read_tokens(path: Path | None, variable: str) -> tuple[str, ...]:
 
     if path is None:
         return tuple(t.strip() for t in os.environ.get(variable, "").split(",") if t.strip())
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"The token file {path} cannot be read: {error}.") from error
     tokens = tuple(t for line in lines if (t := line.strip()) and not t.startswith("#"))
     if not tokens:
         raise SettingError(f"{path} holds no token.", next_step="Write one a line into it.")

@@ -16,6 +16,7 @@ from residua.serve.http.gate import Gate
 from residua.serve.protocol import routes
 from residua.serve.refusals import Kind, Refusal, spell_http
 
+_SEEN = ["GET", "HEAD"]  # balancers probe with HEAD
 # The page is one file: no script, style or picture comes from elsewhere.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -41,7 +42,7 @@ def make_app(core: Core) -> ASGIApp:
 def _add_pages(app: FastAPI, core: Core) -> None:
     page = files("residua.serve.http").joinpath("page.html").read_text(encoding="utf-8")
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=_SEEN, include_in_schema=False)
     async def root() -> HTMLResponse:
         headers = {"content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
         return HTMLResponse(page, headers=headers)
@@ -50,7 +51,7 @@ def _add_pages(app: FastAPI, core: Core) -> None:
     async def icon() -> Response:
         return Response(status_code=204)
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=_SEEN, include_in_schema=False)
     async def health() -> JSONResponse:
         return JSONResponse({"ready": core.ready}, 200 if core.ready else 503)
 

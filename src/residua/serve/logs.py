@@ -37,7 +37,8 @@ def set_up_logs(*, quiet: bool, as_json: bool | None = None) -> None:
     handler.setFormatter(
         JsonLines() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
-    for name in ("residua", "uvicorn"):
+    logging.captureWarnings(capture=True)
+    for name in ("residua", "uvicorn", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "residua" else logging.WARNING)

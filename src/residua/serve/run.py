@@ -56,6 +56,9 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
     _on_signals(stopping, insisting=not reuse_port)
     if reuse_port:
         await _load(core, stopping)
+        if stopping.is_set():  # nobody shall come to one that was never ready
+            core.answerer.close()
+            return
     listening = bind(settings.host, settings.port, reuse_port=reuse_port)
     rpc = _make_rpc(core, reuse_port=reuse_port)
     answering = asyncio.create_task(http.serve([listening]))

@@ -71,6 +71,11 @@ def check_settings(settings: Settings) -> None:
         raise SettingError("TLS needs both --certificate and --private-key.")
     if settings.certificate and settings.private_key:
         _check_pair(settings.certificate, settings.private_key)
+    if settings.port and settings.port == settings.grpc_port:
+        raise SettingError(
+            f"HTTP and gRPC cannot both have port {settings.port}.",
+            next_step="Choose another --grpc-port, or 0 for none.",
+        )
     if settings.max_body > settings.queue_bytes:
         raise SettingError(
             f"A body of {spell_bytes(settings.max_body)} would never fit into a queue of "

@@ -17,19 +17,24 @@ from residua.serve.refusals import Kind, Refusal
 _LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others are not held up
 
 
-class Options(BaseModel):
-    """How the answer is wanted: of the address, and of a form or JSON, which come first."""
+class Asked(BaseModel):
+    """Of which model, and how soon: said in the address, or in a form or JSON, which come first."""
 
     model_config = ConfigDict(extra="forbid")
 
     model: str = ""
     version: str = ""
-    top_k: Annotated[int | None, Field(ge=1)] = None
-    threshold: Annotated[float | None, Field(ge=0, le=1)] = None
     timeout: Annotated[float | None, Field(gt=0)] = None
 
 
-class ExplainOptions(Options):
+class Options(Asked):
+    """Those of /v1/predict."""
+
+    top_k: Annotated[int | None, Field(ge=1)] = None
+    threshold: Annotated[float | None, Field(ge=0, le=1)] = None
+
+
+class ExplainOptions(Asked):
     """Those of /v1/explain."""
 
     class_id: int | None = None
@@ -45,13 +50,25 @@ class Encoded(BaseModel):
     name: str = ""
 
 
-Wanted = TypeVar("Wanted", bound=Options)
+Wanted = TypeVar("Wanted", bound=Asked)
 
 
 class PredictBody(Options):
     """The JSON body of /v1/predict."""
 
     images: list[Encoded | str]
+
+
+class ExplainBody(ExplainOptions):
+    """The JSON body of /v1/explain."""
+
+    images: Annotated[list[Encoded | str], Field(min_length=1, max_length=1)]
+
+
+_JSON: dict[type[Asked], type[PredictBody | ExplainBody]] = {
+    Options: PredictBody,
+    ExplainOptions: ExplainBody,
+}
 
 
 class _InMemory(MultiPartParser):
@@ -72,9 +89,9 @@ async def read_request(
     body = await request.body()
     if kind == "application/json":
         if len(body) > _LARGE:
-            pictures, said = await asyncio.to_thread(_read_json, body)
+            pictures, said = await asyncio.to_thread(_read_json, body, _JSON[options])
         else:
-            pictures, said = _read_json(body)
+            pictures, said = _read_json(body, _JSON[options])
         return pictures, check(options, given | said)
     if not body:
         raise Refusal(
@@ -104,9 +121,11 @@ async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], 
     return pictures, fields
 
 
-def _read_json(body: bytes) -> tuple[list[Picture], dict[str, Any]]:
+def _read_json(
+    body: bytes, kind: type[PredictBody | ExplainBody]
+) -> tuple[list[Picture], dict[str, Any]]:
     try:
-        wanted = PredictBody.model_validate_json(body)
+        wanted = kind.model_validate_json(body)
     except ValidationError as error:
         raise Refusal(Kind.INVALID, spell(error)) from error
     pictures = [
@@ -130,6 +149,8 @@ def decode_base64(text: str, place: str) -> bytes:
     """Return the bytes that base64 spells, after the head of a data: address. Raises Refusal."""
     if text.startswith("data:"):
         text = text.partition(",")[2]
+    if "\n" in text:  # RFC 2045 breaks lines
+        text = "".join(text.split())
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

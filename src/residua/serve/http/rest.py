@@ -12,6 +12,8 @@ from residua.serve.answering.explain import Explainer
 from residua.serve.answering.pictures import Picture, Row
 from residua.serve.core import Core
 from residua.serve.http.bodies import (
+    Asked,
+    ExplainBody,
     ExplainOptions,
     Options,
     PredictBody,
@@ -25,7 +27,7 @@ from residua.serve.refusals import Kind, Refusal
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def _spell(options: type[Options]) -> dict[str, Any]:
+def _spell(options: type[Asked], body: type[Asked]) -> dict[str, Any]:
     """Return what a route takes, for the OpenAPI document."""
     said = spell_schema(options)["properties"]
     form = {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}
@@ -33,7 +35,7 @@ def _spell(options: type[Options]) -> dict[str, Any]:
         "image/*": _BINARY,
         "application/octet-stream": _BINARY,
         "multipart/form-data": {"schema": form},
-        "application/json": {"schema": spell_schema(PredictBody)},
+        "application/json": {"schema": spell_schema(body)},
     }
     return {
         "requestBody": {"required": True, "content": content},
@@ -49,7 +51,7 @@ def make_routes(core: Core) -> APIRouter:
     explainer = Explainer(core.answerer)
 
     @router.put("/v1/predict", include_in_schema=False)  # what curl -T sends
-    @router.post("/v1/predict", openapi_extra=_spell(Options), responses=PREDICTED)
+    @router.post("/v1/predict", openapi_extra=_spell(Options, PredictBody), responses=PREDICTED)
     async def predict(request: Request) -> JSONResponse:
         """Classes of pictures: a picture as the body, a form of several, or JSON with base64.
 
@@ -68,7 +70,9 @@ def make_routes(core: Core) -> APIRouter:
         return JSONResponse(answer, bad.kind.http if bad else 200)
 
     @router.put("/v1/explain", include_in_schema=False)
-    @router.post("/v1/explain", openapi_extra=_spell(ExplainOptions), responses=EXPLAINED)
+    @router.post(
+        "/v1/explain", openapi_extra=_spell(ExplainOptions, ExplainBody), responses=EXPLAINED
+    )
     async def explain(request: Request) -> JSONResponse:
         """Where in the picture the evidence for class_id lies; for the best one, if none is named.
 

@@ -31,11 +31,13 @@ def make_routes(core: Core) -> APIRouter:
 
 
 def _add_health(router: APIRouter, core: Core) -> None:
+    @router.head("/health/live", include_in_schema=False)
     @router.get("/health/live")
     async def live() -> dict[str, bool]:
         """Whether the process answers."""
         return {"live": True}
 
+    @router.head("/health/ready", include_in_schema=False)
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
         """Whether requests should be sent here: all models are loaded, and it is not stopping."""
