@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
@@ -14,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from residua.serve.answering.pictures import Picture
 from residua.serve.refusals import Kind, Refusal
 
-_LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others are not held up
+_LARGE = 200_000  # bytes of JSON that are parsed in a thread, so that others are held up less
 
 
 class Asked(BaseModel):
@@ -51,6 +52,7 @@ class Encoded(BaseModel):
 
 
 Wanted = TypeVar("Wanted", bound=Asked)
+Parsed = TypeVar("Parsed")
 
 
 class PredictBody(Options):
@@ -88,16 +90,20 @@ async def read_request(
         return pictures, check(options, given | said)
     body = await request.body()
     if kind == "application/json":
-        if len(body) > _LARGE:
-            pictures, said = await asyncio.to_thread(_read_json, body, _JSON[options])
-        else:
-            pictures, said = _read_json(body, _JSON[options])
+        pictures, said = await parse(body, _read_json, _JSON[options])
         return pictures, check(options, given | said)
     if not body:
         raise Refusal(
             Kind.INVALID, "The request has no body: send a picture (curl -T cat.jpg ADDRESS)."
         )
     return [Picture("", body)], check(options, given)
+
+
+async def parse(body: bytes, read: Callable[..., Parsed], *more: Any) -> Parsed:
+    """Return ``read(body, *more)``, done in a thread where the body is large."""
+    if len(body) > _LARGE:
+        return await asyncio.to_thread(read, body, *more)
+    return read(body, *more)
 
 
 async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], dict[str, Any]]:

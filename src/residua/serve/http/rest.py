@@ -18,6 +18,7 @@ from residua.serve.http.bodies import (
     Options,
     PredictBody,
     decode_base64,
+    parse,
     read_request,
 )
 from residua.serve.http.document import EXPLAINED, PADDLE, PREDICTED, spell_body, spell_schema
@@ -98,7 +99,7 @@ def make_paddle_route(core: Core) -> APIRouter:
     async def paddle(name: str, request: Request) -> JSONResponse:
         """A prediction as Paddle Serving's clients ask for it: {"key": ["image"], "value": […]}."""
         try:
-            texts = _read_paddle(await request.body())
+            texts = await parse(await request.body(), _read_paddle)
             pictures = [
                 Picture(f"value[{index}]", decode_base64(text, f"value[{index}]"))
                 for index, text in enumerate(texts)

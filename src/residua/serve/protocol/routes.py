@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from residua.base.errors import ResiduaError
 from residua.serve.core import Core
-from residua.serve.http.bodies import spell
+from residua.serve.http.bodies import parse, spell
 from residua.serve.http.document import spell_body
 from residua.serve.protocol.inference import describe_model, describe_server, infer, list_models
 from residua.serve.protocol.json_form import InferBody, read_question, write_answer
@@ -73,9 +73,10 @@ def _add_models(router: APIRouter, core: Core) -> None:
     async def model_infer(request: Request, name: str, version: str = "") -> Response:
         """Probabilities, or with the parameter classification the best classes."""
         place = core.repository.find(name, version)
-        question = read_question(
-            await request.body(), request.headers.get(_LENGTH), core.settings.max_body
-        )
+        question = await parse(
+            await request.body(), read_question, request.headers.get(_LENGTH),
+            core.settings.max_body,
+        )  # fmt: skip
         answer = await infer(core, place, question)
         body, length = write_answer(answer, question.outputs)
         if length is None:
