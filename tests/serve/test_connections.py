@@ -53,7 +53,6 @@ class TestSlowHeaders:
                 while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
                     await asyncio.sleep(0.01)
                 reader, writer = await asyncio.open_connection(*listening.getsockname())
-                begun = time.monotonic()
                 with contextlib.suppress(ConnectionError):  # closed on us, as it should
                     for part in parts:
                         writer.write(part)
@@ -64,28 +63,32 @@ class TestSlowHeaders:
                 writer.close()
                 server.should_exit = True
                 await serving
-                return answer, time.monotonic() - begun
+                return answer
 
             return asyncio.run(run())
 
         return ask
 
     def test_a_connection_that_says_nothing_is_closed(self, ask):
-        answer, seconds = ask()
-        assert answer == b""
-        assert seconds < 10  # uvicorn alone waits without end
+        assert ask() == b""  # uvicorn alone waits without end: ask would be out of time
 
     def test_headers_that_come_bit_by_bit_do_not_hold_it_open(self, ask):
-        answer, _ = ask(b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 8, pause=0.1)
+        answer = ask(b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 8, pause=0.1)
         assert answer == b""
 
     def test_a_header_without_end_is_refused_before_it_is_joined(self, ask, monkeypatch):
         monkeypatch.setattr(connection, "HEADER_SECONDS", 60)  # it is not closed for its slowness
-        answer, _ = ask(b"GET / HTTP/1.1\r\nX-A: ", *[b"a" * 20_000] * 20)
+        answer = ask(b"GET / HTTP/1.1\r\nX-A: ", *[b"a" * 20_000] * 20)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 400")  # what was unread may reset it
 
+    def test_a_body_and_the_next_request_in_one_piece_are_no_headers(self, ask):
+        first = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"b" * 200_000
+        second = b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n"
+        answer = ask(first + second[0], second[1], pause=0.05)
+        assert answer.count(b"HTTP/1.1 200") == 2
+
     def test_what_comes_in_time_is_answered(self, ask):
-        answer, _ = ask(b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n", pause=0.1)
+        answer = ask(b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n", pause=0.1)
         assert answer.startswith(b"HTTP/1.1 200")
         assert b"good" in answer
 
@@ -182,11 +185,9 @@ def test_a_grpc_call_without_its_token_is_refused_before_its_message(start, serv
             time.sleep(60)
             yield b""
 
-        begun = time.monotonic()
-        with pytest.raises(grpc.RpcError) as caught:
+        with pytest.raises(grpc.RpcError) as caught:  # one that waited would be out of time
             call(never(), timeout=30)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        assert time.monotonic() - begun < 20  # nothing was waited for
 
 
 def test_calls_without_a_message_hold_nobody_up(server):
@@ -203,9 +204,7 @@ def test_calls_without_a_message_hold_nobody_up(server):
             for _ in range(80)
         ]
         live = channel.unary_unary(f"/{SERVICE}/ServerLive")
-        begun = time.monotonic()
-        live(b"", timeout=15)
-        assert time.monotonic() - begun < 10  # a message may take 20
+        live(b"", timeout=15)  # a message may take 20
         end.set()
         for call in held:
             call.cancel()

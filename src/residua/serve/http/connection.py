@@ -1,7 +1,7 @@
 """A connection whose requests must begin, whose headers must end in time, and are not without end.
 
-uvicorn waits for ever for the first two, so that idle connections could take every place, and reads
-headers of any size into memory.
+uvicorn has a limit for none of these: idle connections could take every place, and headers all
+memory.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ class Connection(HttpToolsProtocol):
     _patience: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _pending = 0  # bytes of headers that have not ended
+    _heads = 0  # headers that have ended
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
@@ -32,9 +33,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; what has come of headers that have not ended is counted by its pieces too."""
+        waited, heads = self._patience is not None, self._heads
         super().data_received(data)
-        if self._patience is not None and not self.transport.is_closing():
-            self._pending += len(data)
+        if waited and heads == self._heads and not self.transport.is_closing():
+            self._pending += len(data)  # all of it is of headers that have not ended yet
             if self._pending > HEADER_BYTES:
                 self.send_400_response("Too many headers.")
 
@@ -57,7 +59,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """They have ended; the body is the gate's."""
         self._rest()
-        self._pending = 0
+        self._pending, self._heads = 0, self._heads + 1
         super().on_headers_complete()
 
     def _count(self, size: int) -> None:
