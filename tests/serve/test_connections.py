@@ -146,6 +146,18 @@ def test_half_closed_clients_are_forgotten(server, photo):
     assert server.ask("POST", "/v1/predict", photo).status == 200
 
 
+def test_a_body_that_never_ends_does_not_hold_up_the_stop(start, served_bundle):
+    server = start(served_bundle.path, "--engine", "openvino", "--threads", "1", "--grace", "0")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf")
+        wait_for(lambda: read_figure(server, "residua_bytes_in_flight") > 0)
+        assert server.stop() == 0
+        assert b" 503 " in client.recv(65536)
+    said = server.said()
+    assert "Traceback" not in said
+    assert "POST /v1/predict 503" in said
+
+
 def make_call(channel):
     return channel.unary_unary(
         f"/{SERVICE}/ModelInfer",

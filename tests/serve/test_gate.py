@@ -43,6 +43,18 @@ def test_tokens_open_the_routes(guarded, photo):
         assert guarded.ask("GET", path).status == 200
 
 
+def test_the_openapi_document_says_that_a_token_is_wanted(guarded, server):
+    assert guarded.ask("GET", "/openapi.json").status == 401
+    said = guarded.ask("GET", "/openapi.json", headers=bearer("alpha")).json
+    assert said["security"] == [{"token": []}]
+    assert said["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    free = server.ask("GET", "/openapi.json").json
+    assert "security" not in free
+    infer = free["paths"]["/v2/models/{name}/infer"]["post"]
+    assert set(infer["requestBody"]["content"]) == {"application/json", "application/octet-stream"}
+    assert infer["parameters"][-1]["name"] == "Inference-Header-Content-Length"
+
+
 def test_only_administrators_load_models(guarded):
     path = "/v2/repository/models/net/load"
     assert guarded.ask("POST", path).status == 401
@@ -162,4 +174,32 @@ def test_letters_that_no_address_has_are_the_clients_fault(monkeypatch):
     monkeypatch.setattr(remote, "_resolve_public", lambda *_: "192.0.2.1")
     with pytest.raises(Refusal) as caught:
         pictures.fetch("https://photos.example/\u00e4", HOSTS, Limits())
-    assert caught.value.kind is Kind.DAMAGED
+    assert caught.value.kind is Kind.UNREACHABLE
+
+
+def test_what_is_said_to_a_client_is_not_meant_for_the_operator(guarded, tmp_path):
+    large = save_noise(tmp_path / "large.jpg", size=(1200, 900)).read_bytes()
+    answer = guarded.ask("POST", "/v1/predict", large, bearer("alpha"))
+    assert answer.json["predictions"][0]["error"].endswith("the limit is 1 million pixels.")
+
+
+def test_the_other_pictures_of_a_request_that_is_late_are_given_up():
+    ended = []
+
+    async def late():
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    async def slow():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("slow")
+
+    async def run():
+        with pytest.raises(TimeoutError):
+            await pictures.gather([slow(), late(), slow()])
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert ended == ["slow", "slow"]

@@ -97,6 +97,10 @@ def test_a_photo_from_the_camera_on_a_phone(server, tmp_path):
     assert visit(server, tmp_path, shoot, size=(390, 844)) == (True, True)
 
 
+TYPE = """(input => { input.value = '%s';
+    input.dispatchEvent(new Event('change')); })(document.getElementById('token'))"""
+
+
 def test_a_server_with_tokens_asks_for_one(start, served_bundle, pictures, tmp_path):
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("secret\n")
@@ -106,11 +110,28 @@ def test_a_server_with_tokens_asks_for_one(start, served_bundle, pictures, tmp_p
 
     async def unlock(tab):
         await tab.wait_for("!document.getElementById('locked').hidden")
-        await tab.run("""(input => { input.value = 'secret';
-            input.dispatchEvent(new Event('change')); })(document.getElementById('token'))""")
+        await tab.run(TYPE % "guess")
+        await tab.wait_for("document.getElementById('wrong').textContent.includes('not known')")
+        if SHOTS:
+            await tab.save(Path(SHOTS) / "wrong_token.png")
+        await tab.run(TYPE % "secret")
         await tab.wait_for("document.getElementById('model').value === 'net'")
         await tab.give_files("#files", pictures[:1])
         await tab.wait_for("document.querySelectorAll('.row').length === 5")
         return await tab.run("document.getElementById('locked').hidden")
 
     assert visit(guarded, tmp_path, unlock)
+
+
+def test_an_older_version_can_be_chosen(start, served_bundle, pictures, tmp_path):
+    source = served_bundle.path
+    server = start(f"net:1={source}", f"net:2={source}", "--engine", "openvino", "--threads", "1")
+
+    async def choose_version(tab):
+        await tab.wait_for("document.getElementById('model').options.length === 2")
+        await tab.run("document.getElementById('model').selectedIndex = 1")
+        await tab.give_files("#files", pictures[:1])
+        await tab.wait_for("document.querySelectorAll('.row').length === 5")
+        return await tab.run("document.querySelector('article').textContent")
+
+    assert "net, version 1;" in visit(server, tmp_path, choose_version)

@@ -36,6 +36,9 @@ QueueBytes = Annotated[int, typer.Option(min=1, help="Megabytes of requests in t
 Timeout = Annotated[
     float, typer.Option(min=0.001, help="Seconds of a request that names no timeout (504).")
 ]
+BodyTimeout = Annotated[
+    float, typer.Option(min=0.001, help="Seconds in which a body must have arrived (408).")
+]
 Rate = Annotated[
     float | None,
     typer.Option(
@@ -100,6 +103,7 @@ def serve(
     queue: Queue = 128,
     queue_bytes: QueueBytes = 256,
     timeout: Timeout = 10.0,
+    body_timeout: BodyTimeout = 20.0,
     rate: Rate = None,
     max_images: MaxImages = 64,
     max_body: MaxBody = 64,
@@ -146,7 +150,7 @@ def _make_settings(options: dict[str, Any]) -> "Settings":
     million = 1_000_000
     same = (
         "host", "port", "engine", "precision", "threads", "max_batch", "rate", "timeout",
-        "insecure", "certificate", "private_key", "watch", "drain_delay", "grace",
+        "body_timeout", "insecure", "certificate", "private_key", "watch", "drain_delay", "grace",
     )  # fmt: skip
     limits = replace(
         Settings().limits,
@@ -173,9 +177,11 @@ def _make_settings(options: dict[str, Any]) -> "Settings":
 
 def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) -> None:
     import asyncio
+    import logging
     import os
     from dataclasses import replace
 
+    from residua.base.errors import ResiduaError, spell_error
     from residua.base.machine import usable_cores
     from residua.serve.logs import set_up_logs
     from residua.serve.models.repository import read_places
@@ -183,7 +189,7 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
     from residua.serve.workers import WORKER, check_free, end_with_parent, run_workers
 
     places = read_places(models)
-    set_up_logs(quiet=quiet)
+    as_json = set_up_logs(quiet=quiet)
     worker = WORKER in os.environ
     if workers > 1 and not worker:
         for port in filter(None, (settings.port, settings.grpc_port)):
@@ -197,7 +203,13 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
         settings = replace(settings, threads=max(1, usable_cores() // workers))
     loop_factory = _find_loop()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(run_server(places, settings, reuse_port=worker))
+        try:
+            runner.run(run_server(places, settings, reuse_port=worker))
+        except (ResiduaError, OSError) as error:
+            if not as_json:
+                raise
+            logging.getLogger("residua.serve").critical(spell_error(error))  # as all that it says
+            raise typer.Exit(1) from error
 
 
 def _find_loop() -> Any:

@@ -1,6 +1,7 @@
 """The HTTP application: routes of both protocols, the page, the metrics, behind the gate."""
 
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,13 +25,29 @@ _POLICY = (
 )
 
 
+class _Documented(FastAPI):
+    """An application whose document says that it wants a token, where it does."""
+
+    wants_token = False
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        said = super().openapi()
+        if self.wants_token:
+            scheme = {"type": "http", "scheme": "bearer"}
+            said.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+            said["security"] = [{"token": []}]
+        return said
+
+
 def make_app(core: Core) -> ASGIApp:
     """Return the application."""
-    app = FastAPI(
+    app = _Documented(
         title="residua", version=__version__, docs_url=None, redoc_url=None,
         description="Pictures in, classes out. POST a picture to /v1/predict, or speak the Open "
         "Inference Protocol below /v2.",
     )  # fmt: skip
+    app.wants_token = bool(core.settings.tokens or core.settings.admin_tokens)
     app.include_router(rest.make_routes(core), responses=REFUSED)  # first, for speed
     app.include_router(routes.make_routes(core), responses=REFUSED)
     _add_pages(app, core)

@@ -26,10 +26,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(said, ensure_ascii=False)
 
 
-def set_up_logs(*, quiet: bool, as_json: bool | None = None) -> None:
+def set_up_logs(*, quiet: bool, as_json: bool | None = None) -> bool:
     """Write the logs to the standard error; ``quiet`` leaves out the requests.
 
-    ``as_json`` None: as JSON where that is no terminal.
+    ``as_json`` None: as JSON where that is no terminal. Returns whether they are JSON.
     """
     if as_json is None:
         as_json = not sys.stderr.isatty()
@@ -43,3 +43,4 @@ def set_up_logs(*, quiet: bool, as_json: bool | None = None) -> None:
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "residua" else logging.WARNING)
     logging.getLogger("residua.access").setLevel(logging.WARNING if quiet else logging.INFO)
+    return as_json

@@ -25,6 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """All begin at zero."""
+        self.shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "residua_requests", "Requests answered.", ("protocol", "route", "code"),
@@ -74,7 +75,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return all of it in Prometheus's text format."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if not self.shared:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]

@@ -17,6 +17,7 @@ class Kind(Enum):
     NOT_AN_IMAGE = ("not-an-image", 415, "INVALID_ARGUMENT")
     ENCODED = ("encoded-body", 415, "INVALID_ARGUMENT")
     DAMAGED = ("damaged", 422, "INVALID_ARGUMENT")
+    UNREACHABLE = ("unreachable", 422, "INVALID_ARGUMENT")
     BUSY = ("busy", 429, "RESOURCE_EXHAUSTED")
     LEFT = ("left", 499, "CANCELLED")
     INTERNAL = ("internal", 500, "INTERNAL")
@@ -63,8 +64,8 @@ _OF_PICTURES = {
 
 
 def refuse_picture(error: ImageError) -> Refusal:
-    """Return the refusal of a picture that cannot be used."""
-    return Refusal(_OF_PICTURES.get(error.reason, Kind.DAMAGED), str(error).replace("\n", " "))
+    """Return the refusal of a picture that cannot be used; the next step is the operator's."""
+    return Refusal(_OF_PICTURES.get(error.reason, Kind.DAMAGED), error.problem.replace("\n", " "))
 
 
 def late(seconds: float) -> Refusal:

@@ -61,11 +61,14 @@ class Explainer:
             raise row
         chosen = int(np.argmax(row)) if class_id is None else class_id
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(deadline):
-                found = await loop.run_in_executor(self._thread, self._map, model, picture, chosen)
-        except TimeoutError:
-            raise late(seconds) from None
+        with self._answerer.house.admit_images(1, deadline - loop.time()):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    found = await loop.run_in_executor(
+                        self._thread, self._map, model, picture, chosen
+                    )
+            except TimeoutError:
+                raise late(seconds) from None
         return {
             "model": model.name,
             "version": model.version,

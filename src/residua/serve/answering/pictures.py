@@ -1,7 +1,7 @@
 """Encoded pictures to probabilities: decoding in bounded threads, then the model's batcher."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ class Answerer:
     def __init__(self, settings: Settings, house: House, metrics: Metrics) -> None:
         """Start the threads that decode, one a core, and those that fetch."""
         self.settings = settings
-        self._house = house
+        self.house = house
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(usable_cores(), "decode")
         self._fetchers = ThreadPoolExecutor(8, "fetch")
@@ -69,11 +69,11 @@ class Answerer:
                 f"{self.settings.max_images}.",
             )
         seconds, deadline = self.set_deadline(timeout)
-        with self._house.admit_images(len(pictures), seconds) as stay:
+        with self.house.admit_images(len(pictures), seconds) as stay:
             try:
                 async with asyncio.timeout_at(deadline):
-                    rows = await asyncio.gather(
-                        *(self._answer(model, picture, deadline) for picture in pictures)
+                    rows = await gather(
+                        [self._answer(model, picture, deadline) for picture in pictures]
                     )
             except TimeoutError:
                 raise late(seconds) from None
@@ -115,6 +115,18 @@ class Answerer:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
+async def gather(answers: Sequence[Coroutine[None, None, Row]]) -> list[Row]:
+    """Return all of them in order; what one raises ends the others."""
+    if len(answers) == 1:
+        return [await answers[0]]
+    under_way = [asyncio.ensure_future(answer) for answer in answers]
+    try:
+        return await asyncio.gather(*under_way)
+    finally:
+        for each in under_way:
+            each.cancel()
+
+
 def decode(picture: Picture, preprocess: Preprocess, limits: Limits) -> np.ndarray:
     """Return the crop of a picture, uint8 [crop, crop, C]. Raises Refusal.
 
@@ -148,4 +160,4 @@ def fetch(address: str, hosts: Sequence[str], limits: Limits) -> bytes:
     try:
         return fetch_picture(address, max_bytes=limits.max_bytes)
     except (OSError, ValueError) as error:  # ValueError: letters that no address has
-        raise Refusal(Kind.DAMAGED, f"The picture could not be fetched: {error}.") from error
+        raise Refusal(Kind.UNREACHABLE, f"The picture could not be fetched: {error}.") from error

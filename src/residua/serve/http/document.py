@@ -105,6 +105,19 @@ def spell_schema(model: type[BaseModel]) -> dict[str, Any]:
     return resolved
 
 
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
 def spell_body(model: type[BaseModel]) -> dict[str, Any]:
     """Return what FastAPI is told of a route that takes ``model`` as JSON."""
     return {"requestBody": {"content": {"application/json": {"schema": spell_schema(model)}}}}
+
+
+def spell_body_with_tail(model: type[BaseModel], header: str) -> dict[str, Any]:
+    """Return the same of a route that takes bytes as well, ``header`` saying how many are JSON."""
+    said = spell_body(model)
+    said["requestBody"]["content"]["application/octet-stream"] = BINARY
+    what = "Bytes of JSON before the tensors; 0: the whole body is one encoded picture."
+    schema = {"type": "integer", "minimum": 0}
+    said["parameters"] = [{"name": header, "in": "header", "description": what, "schema": schema}]
+    return said

@@ -41,6 +41,8 @@ class Gate:
             await self._pass(scope, receive, told)
         except Refusal as refusal:
             await self._refuse(scope, told, refusal)
+        except asyncio.CancelledError:  # uvicorn ends what was not done within the grace
+            await self._refuse(scope, told, Refusal(Kind.UNAVAILABLE, "The server has stopped."))
         except Exception:  # noqa: BLE001  # ours: the application has answered 500 already
             _LOG.exception("%s failed", scope["path"][:200])
             failed = Refusal(Kind.INTERNAL, "The server failed on this request.")

@@ -21,11 +21,16 @@ from residua.serve.http.bodies import (
     parse,
     read_request,
 )
-from residua.serve.http.document import EXPLAINED, PADDLE, PREDICTED, spell_body, spell_schema
+from residua.serve.http.document import (
+    BINARY,
+    EXPLAINED,
+    PADDLE,
+    PREDICTED,
+    spell_body,
+    spell_schema,
+)
 from residua.serve.models.model import Model
 from residua.serve.refusals import Kind, Refusal
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 def _spell(options: type[Asked], body: type[Asked]) -> dict[str, Any]:
@@ -33,8 +38,8 @@ def _spell(options: type[Asked], body: type[Asked]) -> dict[str, Any]:
     said = spell_schema(options)["properties"]
     form = {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}
     content = {
-        "image/*": _BINARY,
-        "application/octet-stream": _BINARY,
+        "image/*": BINARY,
+        "application/octet-stream": BINARY,
         "multipart/form-data": {"schema": form},
         "application/json": {"schema": spell_schema(body)},
     }

@@ -53,11 +53,17 @@ class Model:
 
     def forget(self, metrics: Metrics) -> None:
         """Say in the metrics that it is served no more."""
-        self._info(metrics).set(0)
+        if metrics.shared:  # what several processes share can only be set
+            self._info(metrics).set(0)
+        else:
+            metrics.models.remove(*self._spell())
 
     def _info(self, metrics: Metrics) -> Gauge:
+        return metrics.models.labels(*self._spell())
+
+    def _spell(self) -> tuple[str, ...]:
         row = self.manifest.architecture.name
-        return metrics.models.labels(self.name, self.version, self.sha256, self.engine.name, row)
+        return self.name, self.version, self.sha256, self.engine.name, row
 
     async def retire(self) -> None:
         """Wait until nobody uses it any more, and let its engine go."""

@@ -79,8 +79,9 @@ class Repository:
         return all(place.model or place.unloaded for place in self._places.values())
 
     def list_places(self) -> list[Place]:
-        """Return all models, in the order in which they were given."""
-        return list(self._places.values())
+        """Return all models in the order in which they were given, the default version first."""
+        names = dict.fromkeys(name for name, _ in self._places)
+        return [self._places[name, each] for name in names for each in self.versions(name)]
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, the one that answers by default first."""

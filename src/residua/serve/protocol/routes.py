@@ -9,12 +9,13 @@ from pydantic import BaseModel, ValidationError
 from residua.base.errors import ResiduaError
 from residua.serve.core import Core
 from residua.serve.http.bodies import parse, spell
-from residua.serve.http.document import spell_body
+from residua.serve.http.document import spell_body, spell_body_with_tail
 from residua.serve.protocol.inference import describe_model, describe_server, infer, list_models
 from residua.serve.protocol.json_form import InferBody, read_question, write_answer
 from residua.serve.refusals import Kind, Refusal
 
 _LENGTH = "Inference-Header-Content-Length"
+_INFER = spell_body_with_tail(InferBody, _LENGTH)
 
 
 class _IndexBody(BaseModel):
@@ -68,8 +69,8 @@ def _add_models(router: APIRouter, core: Core) -> None:
         ready = core.repository.find(name, version).model is not None
         return JSONResponse({"name": name, "ready": ready}, 200 if ready else 503)
 
-    @router.post("/models/{name}/infer", openapi_extra=spell_body(InferBody))
-    @router.post("/models/{name}/versions/{version}/infer", openapi_extra=spell_body(InferBody))
+    @router.post("/models/{name}/infer", openapi_extra=_INFER)
+    @router.post("/models/{name}/versions/{version}/infer", openapi_extra=_INFER)
     async def model_infer(request: Request, name: str, version: str = "") -> Response:
         """Probabilities, or with the parameter classification the best classes."""
         place = core.repository.find(name, version)
