@@ -2,7 +2,7 @@
 
     RESIDUA_TEST_DATA=FOLDER python benchmarks/server.py [--model NAME] [--precision fp32 …]
 
-JPEG in, labels out, loopback; the client is a process on the same cores. In turns:
+JPEG in, labels out, loopback, OpenVINO; the client is a process on the same cores. In turns:
   saturation   answers a second, as many requests at a time as pay, against decoding and computing
                the same files in one process (``Classifier.predict``)
   low load     milliseconds of one request at a time against ``prepare`` and ``run`` in a process
@@ -47,8 +47,8 @@ class Server:
         """Start it and wait until it is ready."""
         self.url = f"http://127.0.0.1:{PORT}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "residua", "serve", str(bundle), "--port", str(PORT),
-             "--grpc-port", "0", "--quiet", "--timeout", str(TIMEOUT), "--precision", precision,
+            [sys.executable, "-m", "residua", "serve", str(bundle), "--engine", "openvino",
+             "--port", str(PORT), "--grpc-port", "0", "--quiet", "--timeout", str(TIMEOUT), "--precision", precision,
              *options],
         )  # fmt: skip
         while True:
@@ -171,8 +171,8 @@ def main() -> None:
         for precision in given.precision:
             server = Server(bundle.path, precision)
             try:
-                many = Classifier(bundle, precision=precision, hint="throughput")
-                lone = open_engine(bundle, precision=precision)
+                many = Classifier(bundle, engine="openvino", precision=precision, hint="throughput")
+                lone = open_engine(bundle, engine="openvino", precision=precision)
                 found = compare_speed(server, many, lone, pictures)
                 capacity = found["saturation, images a second"]["server"]["median"]
                 found |= asyncio.run(overload(server, pictures, capacity))

@@ -43,6 +43,7 @@ def list_commands(bundle: str, precision: str) -> dict[str, tuple[list[str], str
     """Return how each server is started, and the path that takes a picture."""
     peers, port = os.environ["PEERS_PYTHON"], str(PORT)
     ours = [sys.executable, "-m", "residua", "serve", bundle, "--precision", precision,
+            "--engine", "openvino",
             "--port", port, "--grpc-port", "0", "--quiet", "--timeout", "2"]  # fmt: skip
     return {
         "residua": (ours, "/v1/predict"),
