@@ -11,6 +11,40 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 15.0
 HEADER_BYTES = 65_536  # the address included
+_GO_ON = b"HTTP/1.1 100 "  # the client waits for it before it sends the body
+
+
+class _Joining:
+    """A transport that writes an answer's head and body at once: uvicorn gives them one by one."""
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+        self._soon: asyncio.Handle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Keep a head until the body comes, within this turn of the loop."""
+        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(_GO_ON):
+            self._head = data
+            self._soon = self._loop.call_soon(self._flush)
+        else:
+            self._flush(data)
+
+    def close(self) -> None:
+        """Write what is kept, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self, data: bytes = b"") -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        data, self._head = self._head + data, b""
+        if data:
+            self._transport.write(data)
 
 
 class Connection(HttpToolsProtocol):
@@ -23,7 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport, self.loop))
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
