@@ -36,7 +36,7 @@ def main() -> None:
                     try:
                         asyncio.run(measure_saturation(url, pictures))  # warms up
                         rates[workers].append(asyncio.run(measure_saturation(url, pictures)))
-                        times[workers].append(asyncio.run(measure_low_load(url, pictures)))
+                        times[workers].append(measure_low_load(url, pictures))
                     finally:
                         server.stop()
             pairs = zip(rates[2], rates[1], strict=True)
