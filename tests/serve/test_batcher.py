@@ -110,6 +110,70 @@ def test_a_picture_whose_client_has_left_is_not_computed():
     assert asyncio.run(scenario()) == [[0], [2]]
 
 
+def test_a_picture_that_is_alone_is_made_and_computed_in_one_thread():
+    async def scenario():
+        engine, threads = Engine(), []
+        run = engine.run
+
+        def note(batch):
+            threads.append(threading.get_ident())
+            return run(batch)
+
+        def make():
+            threads.append(threading.get_ident())
+            return crop(4)
+
+        engine.run = note
+        batcher = Batcher(engine, max_batch=8)
+        row = await batcher.answer_alone(make)
+        await batcher.drain()
+        return row.tolist(), threads
+
+    row, (made, computed) = asyncio.run(scenario())
+    assert row == [4, 4, 4]
+    assert made == computed != threading.get_ident()
+
+
+def test_nothing_is_alone_where_the_engine_is_busy_or_something_waits():
+    async def scenario():
+        engine = Engine(held=True)
+        batcher = Batcher(engine, max_batch=8)
+        first = asyncio.ensure_future(batcher.answer_alone(lambda: crop(1)))
+        await _settle()
+        second = await batcher.answer_alone(lambda: crop(2))
+        waiting = batcher.put(crop(3), later())
+        first.cancel()  # its client has left; the engine is still busy with it
+        await _settle()
+        assert engine.batches == []
+        engine.go.set()
+        third = await waiting
+        await batcher.drain()
+        return second, third.tolist(), engine.batches
+
+    assert asyncio.run(scenario()) == (None, [3, 3, 3], [[1], [3]])
+
+
+def test_what_fails_alone_leaves_the_lane_free():
+    def refuse():
+        raise Refusal(Kind.DAMAGED, "cut short")
+
+    async def scenario():
+        engine = Engine()
+        batcher = Batcher(engine, max_batch=8)
+        kinds = []
+        for make in (refuse, lambda: crop(255), refuse):
+            with pytest.raises(Refusal) as caught:
+                await batcher.answer_alone(make)
+            kinds.append(caught.value.kind)
+        row = await batcher.answer_alone(lambda: crop(6))
+        await batcher.drain()
+        return kinds, row.tolist()
+
+    kinds, row = asyncio.run(scenario())
+    assert kinds == [Kind.DAMAGED, Kind.INTERNAL, Kind.DAMAGED]
+    assert row == [6, 6, 6]
+
+
 def test_one_poisoned_picture_fails_alone():
     async def scenario():
         engine = Engine(held=True)

@@ -57,7 +57,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
-        super().connection_made(_Joining(transport, self.loop))
+        joining: Any = _Joining(transport, self.loop)  # a transport to all that uvicorn asks of it
+        super().connection_made(joining)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

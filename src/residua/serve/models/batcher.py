@@ -11,9 +11,11 @@ import asyncio
 import heapq
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +49,7 @@ class Batcher:
         self._free = engine.lanes
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
 
     @property
     def waiting(self) -> int:
@@ -66,6 +68,38 @@ class Batcher:
         heapq.heappush(self._waiting, picture)
         self._start()
         return answer
+
+    async def answer_alone(self, make_crop: Callable[[], np.ndarray]) -> np.ndarray | None:
+        """Return the probabilities of what ``make_crop`` gives, both in one thread; None if busy.
+
+        Nothing else is computed in that lane meanwhile, so this is for a picture that is alone and
+        quickly made. Raises what ``make_crop`` raises, Refusal where the engine fails.
+        """
+        if not self._free or self._waiting:
+            return None
+        self._free -= 1
+        loop = asyncio.get_running_loop()
+        task = loop.run_in_executor(self._lanes, self._make_and_compute, make_crop)
+        self._running.add(task)
+        task.add_done_callback(self._free_lane)  # also where nobody waits for it any more
+        row, took = await asyncio.shield(task)
+        self._told(1, 0.0, took)
+        return row
+
+    def _free_lane(self, task: "asyncio.Future[tuple[np.ndarray, float]]") -> None:
+        self._running.discard(task)
+        self._free += 1
+        self._start()
+        if not task.cancelled():
+            task.exception()  # has been seen, whether or not somebody still waits
+
+    def _make_and_compute(self, make_crop: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+        crop = make_crop()
+        begun = time.perf_counter()
+        row = self._try(crop)
+        if row is None:
+            raise _failed()
+        return row, time.perf_counter() - begun
 
     async def drain(self) -> None:
         """Wait until nothing is left, then end the threads."""
@@ -121,7 +155,7 @@ class Batcher:
             answers = await loop.run_in_executor(self._lanes, self._compute_rows, crops)
         except Exception:  # noqa: BLE001  # whatever a runtime raises
             _LOG.exception("A batch of %d pictures failed in the engine.", len(crops))
-            if len(crops) > 1:
+            if len(crops) > 1:  # which of them was it?
                 alone = [await loop.run_in_executor(self._lanes, self._try, one) for one in crops]
                 return [row if row is not None else _failed() for row in alone]
             return [_failed()]
@@ -136,7 +170,8 @@ class Batcher:
     def _try(self, crop: np.ndarray) -> np.ndarray | None:
         try:
             row: np.ndarray = self._compute_rows([crop])[0]
-        except Exception:  # noqa: BLE001  # logged with its batch
+        except Exception:  # noqa: BLE001  # whatever a runtime raises
+            _LOG.exception("A picture failed in the engine.")
             return None
         return row
 
