@@ -3,6 +3,10 @@
 The reference is the network in float64; float32 engines may differ from it by their rounding.
 """
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +19,7 @@ from residua.base.errors import (
     UnknownNameError,
     WeightsMismatchError,
 )
+from residua.base.machine import usable_cores
 from residua.bundle.classes import numbered_classes
 from residua.bundle.schema import Calibration, Manifest, Preprocess
 from residua.bundle.store import Bundle, write_bundle
@@ -151,6 +156,10 @@ def test_these_engines_need_no_torch(tmp_path, engine):
     code = f"""
 import sys
 from pathlib import Path
+import os
+import subprocess
+import sys
+
 import numpy as np
 from residua.bundle.store import read_bundle
 from residua.engines.choose import open_engine
@@ -159,3 +168,40 @@ assert engine.run(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 5)
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+_AFFINITIES = """
+import os, sys, threading
+import os
+import subprocess
+import sys
+
+import numpy as np
+from residua.bundle.store import read_bundle
+from residua.engines.choose import open_engine
+from pathlib import Path
+bundle = read_bundle(Path(sys.argv[1]))
+side = bundle.manifest.preprocess.crop_size
+engine = open_engine(bundle, engine="openvino", threads=1)
+batch = np.zeros((256, side, side, 3), np.uint8)
+running = threading.Thread(target=engine.run, args=(batch,))
+running.start()
+whole, seen = os.sched_getaffinity(0), set()
+while running.is_alive():  # what it is bound to, it is bound to while it computes
+    for task in os.listdir("/proc/self/task"):
+        try:
+            seen.add(frozenset(os.sched_getaffinity(int(task))))
+        except ProcessLookupError:
+            pass
+print(seen == {frozenset(whole)})
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or usable_cores() < 2, reason="there is one core only"
+)
+def test_an_engine_with_a_part_of_the_cores_is_bound_to_none(tmp_path):
+    """Otherwise all processes that take one thread each would share the first core."""
+    bundle = make_bundle(tmp_path / "x.bundle", "ResNet18", **NARROW)
+    command = [sys.executable, "-c", _AFFINITIES, str(bundle.path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"

@@ -8,6 +8,7 @@ import numpy as np
 import openvino as ov
 
 from residua.base.errors import BundleDamagedError, SettingError
+from residua.base.machine import usable_cores
 from residua.engines.engine import Demand
 from residua.engines.graph.openvino import build_model
 from residua.zoo.weights.cache import cache_folder
@@ -42,6 +43,9 @@ class OpenVinoEngine:
         }
         if demand.threads is not None:
             options["INFERENCE_NUM_THREADS"] = demand.threads
+            # Who takes a part of the cores leaves others to other processes; pinned, all of them
+            # would take the first ones (LOG.md, "two workers on one core").
+            options["ENABLE_CPU_PINNING"] = demand.threads >= usable_cores()
         self._compiled = _compile(core, demand, options)
         self.lanes: int = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.good_batch = 8
