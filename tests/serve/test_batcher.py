@@ -1,7 +1,10 @@
 """The batcher: batches that grow by themselves, rows that stay with their pictures, bounds."""
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -162,9 +165,8 @@ def test_what_fails_alone_leaves_the_lane_free():
         batcher = Batcher(engine, max_batch=8)
         kinds = []
         for make in (refuse, lambda: crop(255), refuse):
-            with pytest.raises(Refusal) as caught:
-                await batcher.answer_alone(make)
-            kinds.append(caught.value.kind)
+            refusal = await batcher.answer_alone(make)
+            kinds.append(refusal.kind)
         row = await batcher.answer_alone(lambda: crop(6))
         await batcher.drain()
         return kinds, row.tolist()
@@ -172,6 +174,34 @@ def test_what_fails_alone_leaves_the_lane_free():
     kinds, row = asyncio.run(scenario())
     assert kinds == [Kind.DAMAGED, Kind.INTERNAL, Kind.DAMAGED]
     assert row == [6, 6, 6]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_model_that_is_replaced_leaves_the_memory_at_once(leaves):
+    """Whatever its last pictures were: nothing waits for the collector of cycles."""
+
+    def refuse():
+        time.sleep(0.05)
+        raise Refusal(Kind.DAMAGED, "cut short")
+
+    async def scenario():
+        batcher = Batcher(Engine(), max_batch=8)
+        asked = asyncio.ensure_future(batcher.answer_alone(refuse))
+        await asyncio.sleep(0.01)
+        if leaves:
+            asked.cancel()
+        await asyncio.wait({asked})
+        await batcher.drain()
+        held = weakref.ref(batcher)
+        del batcher, asked
+        await asyncio.sleep(0.01)
+        return held() is None
+
+    gc.disable()
+    try:
+        assert asyncio.run(scenario())
+    finally:
+        gc.enable()
 
 
 def test_one_poisoned_picture_fails_alone():

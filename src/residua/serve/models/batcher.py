@@ -69,11 +69,14 @@ class Batcher:
         self._start()
         return answer
 
-    async def answer_alone(self, make_crop: Callable[[], np.ndarray]) -> np.ndarray | None:
+    async def answer_alone(
+        self, make_crop: Callable[[], np.ndarray]
+    ) -> np.ndarray | Refusal | None:
         """Return the probabilities of what ``make_crop`` gives, both in one thread; None if busy.
 
         Nothing else is computed in that lane meanwhile, so this is for a picture that is alone and
-        quickly made. Raises what ``make_crop`` raises, Refusal where the engine fails.
+        quickly made. The Refusal that ``make_crop`` raises, or of the engine, is returned: raised
+        here, it would hold this model in a cycle with its future long after it is replaced.
         """
         if not self._free or self._waiting:
             return None
@@ -83,23 +86,27 @@ class Batcher:
         self._running.add(task)
         task.add_done_callback(self._free_lane)  # also where nobody waits for it any more
         row, took = await asyncio.shield(task)
-        self._told(1, 0.0, took)
+        if not isinstance(row, Refusal):
+            self._told(1, 0.0, took)
         return row
 
-    def _free_lane(self, task: "asyncio.Future[tuple[np.ndarray, float]]") -> None:
+    def _free_lane(self, task: "asyncio.Future[tuple[np.ndarray | Refusal, float]]") -> None:
         self._running.discard(task)
         self._free += 1
         self._start()
         if not task.cancelled():
             task.exception()  # has been seen, whether or not somebody still waits
 
-    def _make_and_compute(self, make_crop: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-        crop = make_crop()
+    def _make_and_compute(
+        self, make_crop: Callable[[], np.ndarray]
+    ) -> tuple[np.ndarray | Refusal, float]:
+        try:
+            crop = make_crop()
+        except Refusal as refusal:
+            return refusal.with_traceback(None), 0.0
         begun = time.perf_counter()
         row = self._try(crop)
-        if row is None:
-            raise _failed()
-        return row, time.perf_counter() - begun
+        return _failed() if row is None else row, time.perf_counter() - begun
 
     async def drain(self) -> None:
         """Wait until nothing is left, then end the threads."""
