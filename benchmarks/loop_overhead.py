@@ -31,6 +31,7 @@ from residua.train.setup import make_computation, make_state
 from residua.train.stop import StopRequest
 from residua.train.storage.keeper import Keeper
 from residua.train.storage.record import RunRecord
+from residua.train.update.learner import Place, Supervised
 from residua.train.update.losses import make_loss
 from residua.train.update.optimiser import make_optimiser
 from residua.train.update.precision import choose_precision
@@ -70,7 +71,8 @@ def time_loop() -> float:
     """Return seconds an update of the loop."""
     network = create("ResNet18", num_classes=CLASSES, seed=0)
     shares = Shares(len(SOURCE), BATCH, BATCH, SINGLE)
-    computation = make_computation(network, RECIPE, SOURCE, PREPROCESS, PRECISION, shares)
+    learner = Supervised(network, make_loss(RECIPE.loss, num_classes=CLASSES), PRECISION)
+    computation = make_computation(learner, RECIPE, PREPROCESS, shares)
     state = make_state(computation, RECIPE)
     view = FixedView(SOURCE, PREPROCESS, RECIPE.augment, seed=0)
     display, record = Display(quiet=True), RunRecord(None)
@@ -91,18 +93,17 @@ def time_bare() -> float:
     """Return seconds an update of nothing but normalise, forward, loss, backward, step."""
     network = create("ResNet18", num_classes=CLASSES, seed=0).train()
     shares = Shares(len(SOURCE), BATCH, BATCH, SINGLE)
-    forward = prepare_forward(network, RECIPE.precision, PRECISION, shares)
+    lose = make_loss(RECIPE.loss, num_classes=CLASSES)
+    learner = Supervised(network, lose, PRECISION)
+    forward = prepare_forward(learner, RECIPE.precision, shares)
     optimiser = make_optimiser(network, RECIPE.optimiser)
     normalize = Normalize(PREPROCESS.mean, PREPROCESS.std)
-    lose = make_loss(RECIPE.loss, num_classes=CLASSES)
     images = torch.from_numpy(np.stack([PICTURE] * BATCH))
     labels = torch.arange(BATCH) % CLASSES
     started = time.perf_counter()
     for _ in range(UPDATES):
         optimiser.zero_grad(set_to_none=True)
-        with PRECISION.computing():
-            logits = forward(normalize(images))
-        lose(logits, labels).mean().backward()
+        forward(normalize(images), labels, Place(0, 0, 0, 0)).mean().backward()
         optimiser.step()
     return (time.perf_counter() - started) / UPDATES
 

@@ -40,7 +40,7 @@ def test_the_texts_of_all_groups_stand_below_each_other():
     lines = CliRunner().invoke(app, ["train", "--help"]).stdout.splitlines()
     short = [line for line in lines if re.match(r"  (-\w, )?--", line)]
     texts = {len(re.match(r"  \S+(?: \S+)*  +", line)[0]) for line in short}
-    assert len(short) == 28
+    assert len(short) == 30
     assert len(texts) == 1
 
 

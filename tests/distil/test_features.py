@@ -9,9 +9,8 @@ from torch.autograd import gradcheck
 from residua.distil.features import (
     Adapter,
     AttentionTransfer,
-    Cosine,
+    Likeness,
     MaskedGeneration,
-    MeanSquare,
     ProjectorEnsemble,
 )
 
@@ -33,10 +32,10 @@ def make(module):
 def test_mean_square_and_cosine_of_equal_shapes():
     student, teacher = noise(3, 4, 5, 5), noise(3, 4, 5, 5)
     a, b = student.numpy().reshape(3, -1), teacher.numpy().reshape(3, -1)
-    np.testing.assert_allclose(MeanSquare(4, 4)(student, teacher), ((a - b) ** 2).mean(1))
+    np.testing.assert_allclose(Likeness(4, 4, "l2")(student, teacher), ((a - b) ** 2).mean(1))
     cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    np.testing.assert_allclose(Cosine(4, 4)(student, teacher), 1 - cosines)
-    assert not list(MeanSquare(4, 4).parameters())
+    np.testing.assert_allclose(Likeness(4, 4, "cosine")(student, teacher), 1 - cosines)
+    assert not list(Likeness(4, 4, "l2").parameters())
 
 
 def test_an_adapter_brings_channels_and_sizes_together():
@@ -107,8 +106,8 @@ def test_attention_transfer_beside_loops():
 
 
 EVERY = {
-    "mean square": (lambda: MeanSquare(3, 4), lambda: (noise(2, 3, 4, 4), noise(2, 4, 2, 2))),
-    "cosine": (lambda: Cosine(3, 4), lambda: (noise(2, 3, 4, 4), noise(2, 4, 4, 4))),
+    "mean square": (lambda: Likeness(3, 4, "l2"), lambda: (noise(2, 3, 4, 4), noise(2, 4, 2, 2))),
+    "cosine": (lambda: Likeness(3, 4, "cosine"), lambda: (noise(2, 3, 4, 4), noise(2, 4, 4, 4))),
     "projectors": (
         lambda: ProjectorEnsemble(5, 4, projectors=2),
         lambda: (noise(3, 5), noise(3, 4)),

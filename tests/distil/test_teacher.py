@@ -39,7 +39,7 @@ def answer(bundle, crops):
 def test_the_same_preprocessing(bundle, crops):
     seen, classes = bundle.manifest.preprocess, bundle.manifest.classes
     teacher = make_teacher(bundle, classes, seen, precision=CPU)
-    found = teacher(Normalize(seen.mean, seen.std)(crops))
+    found = teacher.observe(Normalize(seen.mean, seen.std)(crops)).logits
     torch.testing.assert_close(found, answer(bundle, crops))
     assert not found.requires_grad
 
@@ -48,7 +48,7 @@ def test_another_mean_and_deviation_are_undone(bundle, crops):
     changed = {"mean": (0.1, 0.5, 0.9), "std": (0.5, 0.3, 1.0)}
     seen = bundle.manifest.preprocess.model_copy(update=changed)
     teacher = make_teacher(bundle, bundle.manifest.classes, seen, precision=CPU)
-    found = teacher(Normalize(seen.mean, seen.std)(crops))
+    found = teacher.observe(Normalize(seen.mean, seen.std)(crops)).logits
     torch.testing.assert_close(found, answer(bundle, crops), rtol=1e-4, atol=1e-4)
 
 
@@ -65,7 +65,7 @@ def test_classes_are_matched_by_name_in_the_students_order(bundle, crops):
     own = Classes(names=(names[3], names[0]))
     seen = bundle.manifest.preprocess
     teacher = make_teacher(bundle, own, seen, precision=CPU)
-    found = teacher(Normalize(seen.mean, seen.std)(crops))
+    found = teacher.observe(Normalize(seen.mean, seen.std)(crops)).logits
     torch.testing.assert_close(found, answer(bundle, crops)[:, [3, 0]])
     with pytest.raises(SettingError, match="does not know 1 of the student's 2 classes: moon"):
         make_teacher(bundle, Classes(names=(names[0], "moon")), seen, precision=CPU)
@@ -80,7 +80,7 @@ def test_nothing_in_it_changes(bundle, crops, statistics):
     before = {name: tensor.clone() for name, tensor in teacher.network.state_dict().items()}
     pictures = Normalize(seen.mean, seen.std)(crops)
     teacher.train()
-    found = teacher(pictures)
+    found = teacher.observe(pictures).logits
     for name, tensor in teacher.network.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)

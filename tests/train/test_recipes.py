@@ -125,7 +125,7 @@ def test_resnet50_vc_is_trained_without_mixup():
         ("ResNet34_vd_ssld", "ResNet34_vd", 360, 0.4, 7e-5),
     ],
 )
-def test_the_students_side_of_ssld(name, network, epochs, peak, decay):
+def test_ssld_as_published(name, network, epochs, peak, decay):
     recipe = find_recipe(name)
     assert (recipe.model.name, recipe.loop.epochs) == (network, epochs)
     assert recipe.loop.batch_size == 1024
@@ -134,9 +134,34 @@ def test_the_students_side_of_ssld(name, network, epochs, peak, decay):
     assert rates(recipe, [5, epochs]) == pytest.approx([peak, 0], abs=1e-12)
     assert recipe.loss.label_smoothing == 0
     assert_no_augmentation_but(recipe, *(["policy"] if "50" in name else []))
-    text = describe(name).text
-    assert "student's side only" in text
-    assert "will not reach" in text
+    part = recipe.distil
+    assert (part.method, part.teacher) == ("ssld", "ResNeXt101_32x16d_wsl")
+    assert (part.weight, part.label_weight, part.statistics) == (1, 0, "batch")
+    assert "will not reach" in describe(name).text
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "expected"),
+    [
+        # PaddleClas ppcls/configs/ImageNet/Distillation (shared/reference/paddleclas.md, 4.4).
+        ("afd", 0.1, {"label_weight": 1, "soft_weight": 0.9, "temperature": 4, "weight": 50}),
+        ("mgd", 0.1, {"label_weight": 1, "weight": 1.756, "hidden": 0.15}),
+        ("dist", 0.1, {"label_weight": 1, "weight": 2, "beta": 1, "gamma": 1, "temperature": 1}),
+        ("wsl", 0.1, {"label_weight": 1, "weight": 2.5, "temperature": 2}),
+        ("pefd", 0.1, {"label_weight": 1, "weight": 25, "projectors": 3}),
+        ("dkd", 0.2, {"label_weight": 1, "weight": 1, "temperature": 1, "alpha": 1, "beta": 1}),
+        ("skd", 0.1, {"label_weight": 0, "temperature": 1, "multiplier": 2, "alpha": 0.9}),
+    ],
+)
+def test_resnet34_teaches_resnet18(name, rate, expected):
+    recipe = find_recipe(f"resnet34_to_18_{name}")
+    assert (recipe.model.name, recipe.distil.teacher) == ("ResNet18", "ResNet34")
+    assert recipe.distil.method == name
+    assert {key: getattr(recipe.distil, key) for key in expected} == expected
+    assert (recipe.loop.epochs, recipe.schedule.milestones) == (100, (30, 60, 90))
+    assert recipe.optimiser.lr == rate
+    assert recipe.loop.batch_size == 2560 * rate  # 64 or 128 pictures on each of 4 cards
+    assert_no_augmentation_but(recipe)
 
 
 def test_undisclosed_settings_are_called_ours():

@@ -15,9 +15,10 @@ from residua.data.view import TrainingView
 from residua.train import loop
 from residua.train.recipe.file import change
 from residua.train.run import train
-from residua.train.setup import make_computation
+from residua.train.setup import make_computation, make_lesson
 from residua.train.start import start
 from residua.train.update import renewal
+from residua.train.update.learner import learn_from_labels
 from residua.train.update.precision import Precision
 from residua.train.update.renewal import renew_statistics
 from residua.train.update.shares import Shares
@@ -41,9 +42,8 @@ def _computation(folder, recipe):
     view = TrainingView(source, begun.preprocess, recipe.augment, seed=recipe.loop.seed)
     precision = Precision("fp32", torch.device("cpu"), "a test")
     shares = Shares(len(source), 10, 0)
-    return make_computation(
-        begun.network, recipe, source, begun.preprocess, precision, shares
-    ), view
+    learner = learn_from_labels(make_lesson(begun, recipe, source, precision))
+    return make_computation(learner, recipe, begun.preprocess, shares), view
 
 
 def _pictures(computation, view, epoch):

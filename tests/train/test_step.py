@@ -13,6 +13,8 @@ from residua.evaluate.ranks import Ranks
 from residua.train.recipe.file import change
 from residua.train.setup import make_computation
 from residua.train.update import step as module
+from residua.train.update.learner import Supervised
+from residua.train.update.losses import make_loss
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.train.update.step import run_backward, run_backward_within_memory
@@ -42,7 +44,8 @@ def _computation(micro_batch, **changes):
     precision = Precision("fp32", torch.device("cpu"), "a test")
     shares = Shares(12, 12, micro_batch)
     preprocess = Preprocess(crop_size=16, short_side=16)
-    return make_computation(network, recipe, _SOURCE, preprocess, precision, shares)
+    loss = make_loss(recipe.loss, num_classes=4)
+    return make_computation(Supervised(network, loss, precision), recipe, preprocess, shares)
 
 
 def _batch():

@@ -19,6 +19,7 @@ from residua.cli import (
     compare,
     data,
     demo,
+    distil,
     evaluate,
     export,
     loadtest,
@@ -27,6 +28,7 @@ from residua.cli import (
     recipe,
     report,
     serve,
+    soup,
     train,
     weights,
 )
@@ -46,6 +48,8 @@ app.command("predict", short_help="Pictures in, classes out.")(predict.predict)
 app.command("train", cls=GroupedCommand, short_help="From a folder of pictures to a bundle.")(
     train.train
 )
+app.add_typer(distil.app, name="distil", short_help="Let a small network learn from a large one.")
+app.command("soup", short_help="Average several trainings of one network.")(soup.soup)
 app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
 app.command("compare", short_help="Tell which of two classifiers is better.")(compare.compare)
 app.command("report", short_help="A classifier on one page of HTML.")(report.report)

@@ -8,11 +8,15 @@ import typer
 from residua.cli import train_options as option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from residua.data.source import Parts
     from residua.train.display import Display
     from residua.train.recipe.compose import Wishes
     from residua.train.recipe.tree import Recipe
     from residua.train.run import Trained
+
+    Trainer = Callable[..., Any]  # called as residua.train.run.train is
 
 
 def train(
@@ -24,6 +28,8 @@ def train(
     model: option.Model = "",
     pretrained: option.Pretrained = "",
     freeze: option.Freeze = None,
+    fix: option.Fix = "",
+    size: option.Size = None,
     config: option.Config = "",
     override: option.Override = None,
     epochs: option.Epochs = None,
@@ -61,18 +67,41 @@ def train(
         "model.freeze": freeze, "loop.epochs": epochs, "loop.seed": seed,
         "loop.batch_size": batch_size, "loop.budget_minutes": read_minutes(budget),
         "augment.image_size": image_size, "augment.mix.mixup": mixup,
-        "optimiser.lr": lr, "optimiser.weight_decay": weight_decay,
+        "optimiser.lr": lr, "optimiser.weight_decay": weight_decay, "output.track": track or None,
         "schedule.warmup_epochs": warmup_epochs, "loss.label_smoothing": label_smoothing,
         "precision.compute": precision, "precision.quantise": quantise or None,
-        "data.val_fraction": val_fraction,
-        "data.multi_label": multi_label or None, "output.track": track or None,
+        "data.val_fraction": val_fraction, "data.multi_label": multi_label or None,
     }  # fmt: skip
-    wishes = Wishes(config, flags, tuple(override or ()))
+    wishes = Wishes(*_fix(fix, size, config, flags), tuple(override or ()))
     output = output or Path(f"{_stem(data)}.bundle")
     run(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
         find_lr=find_lr, json=json,
     )  # fmt: skip
+
+
+def _fix(
+    bundle: str, size: int | None, config: str, flags: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return recipe and flags that fit ``bundle`` to ``size`` pixels; as they are without both."""
+    from residua.base.errors import SettingError
+    from residua.zoo.weights.resolve import open_bundle
+
+    if not bundle and not size:
+        return config, flags
+    if not bundle or not size:
+        raise SettingError(
+            "--fix and --size go together.",
+            next_step="residua train DATA --fix YOUR.bundle --size 320",
+        )
+    if flags["model.pretrained"] or flags["model.name"]:
+        raise SettingError(
+            "--fix says already which network it is: leave --pretrained and --model."
+        )
+    row = open_bundle(bundle).manifest.architecture
+    given = {"model.pretrained": bundle, "augment.image_size": size}
+    last = flags["model.freeze"] or f"stage{len(row.depths)}"
+    return config or "fix-size", flags | given | {"model.freeze": last}
 
 
 def run(
@@ -84,17 +113,22 @@ def run(
     device: str,
     overwrite: bool,
     restart: bool,
-    find_lr: bool,
     json: bool,
+    find_lr: bool = False,
+    trainer: "Trainer | None" = None,
+    show: "Callable[..., None] | None" = None,
 ) -> None:
-    """Train on ``data`` as ``wishes`` say, then print what came of it (the first process does)."""
+    """Train on ``data`` as ``wishes`` say, then print what came of it (the first process does).
+
+    ``trainer`` is called in place of ``residua.train.run.train``, and ``show`` prints what it gave.
+    """
     from residua.base.errors import StoppedError
     from residua.data.sources.parts import open_parts
     from residua.evaluate.ranks import joining
     from residua.train.display import Display
     from residua.train.recipe.compose import compose_recipe, find_data_part
     from residua.train.run import check_output
-    from residua.train.run import train as run_training
+    from residua.train.run import train as run_plainly
     from residua.train.update.precision import choose_device
 
     with joining(device) as ranks:
@@ -111,7 +145,7 @@ def run(
             show_rates(choice.recipe, parts, device=device, display=display, json=json)
             return
         try:
-            trained = run_training(
+            trained = (trainer or run_plainly)(
                 choice.recipe, parts, output=output, run_folder=output.with_suffix(".run"),
                 overwrite=overwrite, restart=restart, device=device, ranks=ranks, display=display,
             )  # fmt: skip
@@ -123,7 +157,7 @@ def run(
             typer.echo(f"\nInterrupted: {output} was not written.", err=True)
             raise typer.Exit(130) from None
         if ranks.first:
-            _print(trained, parts, val or data, json=json)
+            (show or _print)(trained, parts, val or data, json=json)
 
 
 def show_rates(

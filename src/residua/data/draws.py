@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     MIX_BOX = 9
     DROP_PATH = 10
     SAMPLE = 11
+    HIDDEN_CHANNELS = 12
 
 
 def scramble(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

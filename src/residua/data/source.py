@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from residua.bundle.schema import Classes
 
+UNLABELLED = -1  # in place of a label: the picture has none
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Labelled pictures: ``names`` and ``labels`` by position, and ``read`` for their bytes.
 
-    ``labels`` index ``classes`` (int64 [N]); of multi-label data they say of each class whether it
-    applies (bool [N, classes]). A name says where the picture lies, as a user would write it.
-    ``groups`` (empty, or one a picture) are kept together by a grouped split. ``notes`` are
-    findings to show to the user: folders without pictures and the like.
+    ``labels`` index ``classes`` (int64 [N]), or are ``UNLABELLED``; of multi-label data they say of
+    each class whether it applies (bool [N, classes]). A name says where the picture lies, as a user
+    would write it. ``groups`` (empty, or one a picture) are kept together by a grouped split.
+    ``notes`` are findings to show to the user: folders without pictures and the like.
     """
 
     title: str
@@ -41,6 +43,8 @@ class Source:
     def spell_label(self, position: int) -> str:
         """Return the class of a picture by name; of multi-label data all, joined by commas."""
         label = self.labels[position]
+        if not self.multi_label and label == UNLABELLED:
+            return ""
         numbers = np.flatnonzero(label) if self.multi_label else [int(label)]
         return ",".join(self.classes.names[number] for number in numbers)
 
@@ -49,7 +53,8 @@ class Source:
         if self.multi_label:
             counts: NDArray[np.int64] = self.labels.sum(axis=0, dtype=np.int64)
             return counts
-        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+        labelled = self.labels[self.labels != UNLABELLED]
+        return np.bincount(labelled, minlength=len(self.classes)).astype(np.int64)
 
     def file(self, position: int) -> Path | None:
         """Return the file of a picture; None where pictures are parts of larger files."""

@@ -5,6 +5,8 @@ away at the end. Called with features of both, float [N, C, H, W] or pooled [N, 
 carry no gradient. Gives the loss of each row, float32 [N].
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,31 +32,24 @@ class Adapter(nn.Module):
         return widen(_pool_to(projected, size)), widen(_pool_to(teacher, size))
 
 
-class MeanSquare(nn.Module):
-    """The mean squared difference of two features (FitNets, arXiv 1412.6550, equation 3)."""
+class Likeness(nn.Module):
+    """How far two features of one place are apart, the student's brought to the teacher's form.
 
-    def __init__(self, student: int, teacher: int) -> None:
+    "l2" is the mean squared difference (FitNets, arXiv 1412.6550, equation 3), "cosine" one minus
+    the cosine, each feature taken as one long vector.
+    """
+
+    def __init__(self, student: int, teacher: int, kind: Literal["l2", "cosine"]) -> None:
         """Numbers of channels."""
         super().__init__()
         self.adapter = Adapter(student, teacher)
+        self._kind = kind
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return [N]."""
         ours, theirs = self.adapter(student, teacher)
-        return _mean_square(ours, theirs)
-
-
-class Cosine(nn.Module):
-    """One minus the cosine of two features, each taken as one long vector."""
-
-    def __init__(self, student: int, teacher: int) -> None:
-        """Numbers of channels."""
-        super().__init__()
-        self.adapter = Adapter(student, teacher)
-
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Return [N]."""
-        ours, theirs = self.adapter(student, teacher)
+        if self._kind == "l2":
+            return _mean_square(ours, theirs)
         return 1 - functional.cosine_similarity(ours.flatten(1), theirs.flatten(1), dim=1)
 
 

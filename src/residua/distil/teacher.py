@@ -1,24 +1,29 @@
 """A teacher: a frozen network that sees what the student sees, as it is used to seeing it."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Classes, Preprocess
-from residua.bundle.store import Bundle
-from residua.train.update.precision import Precision
+from residua.bundle.store import WEIGHTS, Bundle
+from residua.distil.seen import Seen
+from residua.distil.teaching import Teaching, Translator
+from residua.train.recipe.distil import DistilPart
+from residua.train.update.precision import Precision, choose_precision
 from residua.zoo.load import make_network
 from residua.zoo.resnet import ResNet
+from residua.zoo.weights.resolve import open_bundle
 
 Statistics = Literal["running", "batch"]
 
 
-class Teacher(nn.Module):
-    """Student's pictures → the teacher's logits of the student's classes. Nothing in it changes.
+class Teacher(Translator):
+    """A network of residua as a teacher. Nothing in it changes.
 
     ``statistics`` says what its normalisations use: "running", as for predictions, or those of the
     "batch", as PaddleClas leaves its SSLD teachers (76.00 against 75.84 % there); the running ones
@@ -29,53 +34,49 @@ class Teacher(nn.Module):
         self, network: ResNet, given: Preprocess, seen: Preprocess, columns: tuple[int, ...],
         *, precision: Precision, statistics: Statistics = "running",
     ) -> None:  # fmt: skip
-        """``given`` is what the teacher was trained with, ``seen`` what the student's pictures are.
+        """``given`` and ``seen`` are as in ``Translator``.
 
         ``columns`` are the student's classes among the teacher's.
         """
-        super().__init__()
+        super().__init__(given, seen)
+        self.row = network.row
         self.network = network.requires_grad_(requires_grad=False)
         self._precision = precision
-        self._side = given.crop_size if given.crop_size != seen.crop_size else None
-        self.scale: Tensor
-        self.shift: Tensor
         self.columns: Tensor
-        scale = [s / t for s, t in zip(seen.std, given.std, strict=True)]
-        shift = [(s - t) / d for s, t, d in zip(seen.mean, given.mean, given.std, strict=True)]
-        shape = (1, len(scale), 1, 1)
-        self._same = given.mean == seen.mean and given.std == seen.std
-        self.register_buffer("scale", torch.tensor(scale).view(shape), persistent=False)
-        self.register_buffer("shift", torch.tensor(shift).view(shape), persistent=False)
         self.register_buffer("columns", torch.tensor(columns), persistent=False)
         self._whole = columns == tuple(range(network.row.num_classes))
         _fix_statistics(network, statistics)
 
-    def train(self, mode: bool = True) -> "Teacher":  # noqa: ARG002  # it is never trained
-        """Leave everything as it is."""
-        return self
-
     @torch.no_grad()
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Return logits, float32 [N, classes of the student], without a gradient.
+    def observe(self, pictures: Tensor, names: Sequence[str] = ()) -> Seen:
+        """Return logits, float32 [N, classes of the student], and features; no gradient.
 
         ``pictures`` are normalised for the student, float32 [N, C, H, W]; where the teacher is used
         to another mean or size, they are brought to it.
         """
-        logits: Tensor
         with self._precision.computing():
-            logits = self.network(self.translate(pictures))
-        return logits.float() if self._whole else logits.float()[:, self.columns]
+            logits, features = self.network.observe(self.translate(pictures), names)
+        logits = logits.float()
+        return Seen(logits if self._whole else logits[:, self.columns], features)
 
-    def translate(self, pictures: Tensor) -> Tensor:
-        """Return ``pictures`` of the student as the teacher is used to seeing them."""
-        if not self._same:
-            pictures = pictures * self.scale + self.shift
-        if self._side is not None and self._side != pictures.shape[-1]:
-            size = (self._side, self._side)
-            pictures = functional.interpolate(
-                pictures, size, mode="bilinear", align_corners=False, antialias=True
-            )
-        return pictures
+
+def open_teacher(
+    source: str, part: DistilPart, classes: Classes, seen: Preprocess, precision: Precision
+) -> Teaching:
+    """Return the teacher at ``source``: a bundle, a name of the zoo, a weight file or .onnx.
+
+    ``seen`` is how the pictures of the student, of ``classes``, are made; ``precision`` the
+    student's. Raises what opening a bundle raises, SettingError where it knows not all classes.
+    """
+    if Path(source).suffix == ".onnx":
+        from residua.distil.foreign import OnnxTeacher
+
+        return OnnxTeacher(Path(source), len(classes), seen)
+    if part.precision != "same":
+        precision = choose_precision(part.precision, precision.device)
+    return make_teacher(
+        open_bundle(source), classes, seen, precision=precision, statistics=part.statistics
+    )
 
 
 def make_teacher(
@@ -101,6 +102,7 @@ def make_teacher(
     teacher = Teacher(
         network, manifest.preprocess, seen, columns, precision=precision, statistics=statistics
     )
+    teacher.sha256 = manifest.files[WEIGHTS].sha256
     return teacher.to(precision.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -5,6 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from residua.base.errors import DataError, SettingError, TrainingError
 from residua.base.machine import describe_machine
 from residua.bundle.schema import Metrics
@@ -20,7 +22,7 @@ from residua.train.loop import Surroundings, fit
 from residua.train.plan.budget import Budget
 from residua.train.plan.choose import plan_run
 from residua.train.recipe.tree import Recipe
-from residua.train.setup import begin, end_rounding, make_computation, make_state
+from residua.train.setup import begin, end_rounding, make_computation, make_lesson, make_state
 from residua.train.start import Start
 from residua.train.stop import StopRequest
 from residua.train.storage.checkpoint import spell_reason
@@ -31,6 +33,7 @@ from residua.train.storage.resume import Resumed, open_run
 from residua.train.storage.run_folder import RunFolder, identify
 from residua.train.storage.state import TrainingState
 from residua.train.storage.trackers import make_trackers, require_trackers
+from residua.train.update.learner import LearnerMaker, learn_from_labels
 from residua.train.update.precision import Precision, choose_device, choose_precision
 from residua.train.update.renewal import renew_statistics
 from residua.train.update.reports import EpochReport
@@ -74,21 +77,22 @@ def train(
     ranks: Ranks = SINGLE,
     display: Display | None = None,
     cache_bytes: int = DEFAULT_BUDGET,
+    make_learner: LearnerMaker = learn_from_labels,
 ) -> Trained:
     """Train as ``recipe`` says on the training part and write the bundle ``output``.
 
     ``run_folder`` (None: nothing is written before the end) takes checkpoints and the record; an
     interrupted run of the same recipe and pictures there goes on exactly, unless ``restart``.
-    ``cache_bytes`` is the memory for pictures of each part. Raises StoppedError after SIGTERM or
-    Ctrl-C (the run can go on), TrainingError where it diverged.
+    ``cache_bytes`` is the memory for pictures of each part; ``make_learner`` says what is learnt
+    by, the labels if nothing else. Raises StoppedError after SIGTERM or Ctrl-C (the run can go on),
+    TrainingError where it diverged.
     """
     _refuse(recipe, parts.training, output, overwrite=overwrite)
+    _refuse_without_teacher(recipe, make_learner)
     display = display or Display(quiet=True)
     folder = RunFolder(run_folder) if run_folder else None
     resumed = open_run(folder, identify(recipe, parts), ranks, restart=restart)
-    wanted = resumed.chosen.get("precision", recipe.precision.compute)
-    target, exact = choose_device(device, ranks.local_rank), recipe.precision.deterministic
-    precision = choose_precision(wanted, target, deterministic=exact)
+    precision = _choose_precision(recipe, resumed, choose_device(device, ranks.local_rank))
     begun = begin(recipe, parts.training, precision.device, ranks)
     display.say("\n".join([*resumed.notes, begun.notes[0], f"Computing in {precision.reason}."]))
     view = TrainingView(
@@ -96,13 +100,12 @@ def train(
         repeats=recipe.data.repeats, cache=PixelCache(cache_bytes),
     )  # fmt: skip
     budget = Budget(recipe.loop.budget_minutes)
+    learner = make_learner(make_lesson(begun, recipe, parts.training, precision))
     planned, shares = plan_run(
-        begun.network, recipe, view, precision, ranks, validation=len(parts.validation),
+        learner, recipe, view, ranks, validation=len(parts.validation),
         budget=budget, resumed=resumed, folder=folder, display=display,
     )  # fmt: skip
-    computation = make_computation(
-        begun.network, planned, parts.training, begun.preprocess, precision, shares
-    )
+    computation = make_computation(learner, planned, begun.preprocess, shares)
     state = make_state(computation, planned, resumed.checkpoint)
     validation = Validation(
         begun.network, begun.deployed, parts.validation, cache_bytes=cache_bytes, ranks=ranks
@@ -121,6 +124,12 @@ def train(
     if folder is not None and ranks.first:
         folder.finish(output)
     return Trained(bundle, state.history, epoch, validation.latest, precision)
+
+
+def _choose_precision(recipe: Recipe, resumed: Resumed, device: torch.device) -> Precision:
+    """Return the number format: that with which an interrupted run began, or the recipe's."""
+    wanted = resumed.chosen.get("precision", recipe.precision.compute)
+    return choose_precision(wanted, device, deterministic=recipe.precision.deterministic)
 
 
 def _open_record(
@@ -207,6 +216,15 @@ def _refuse(recipe: Recipe, training: Source, output: Path, *, overwrite: bool) 
     check_output(output, overwrite=overwrite)
     require_trackers(recipe.output.track)
     _check_learnable(training)
+
+
+def _refuse_without_teacher(recipe: Recipe, make_learner: LearnerMaker) -> None:
+    if recipe.distil.method != "none" and make_learner is learn_from_labels:
+        raise SettingError(
+            f"The recipe learns from a teacher (distil.method={recipe.distil.method}).",
+            next_step=f"residua distil DATA --teacher {recipe.distil.teacher or 'BUNDLE'} "
+            "--student NAME …, or add -o distil.method=none.",
+        )
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:

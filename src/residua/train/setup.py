@@ -15,6 +15,7 @@ from residua.train.storage.checkpoint import Checkpoint
 from residua.train.storage.keeper import take_up
 from residua.train.storage.state import TrainingState
 from residua.train.update.average import Average
+from residua.train.update.learner import Learner, Lesson
 from residua.train.update.losses import make_loss
 from residua.train.update.meter import Meter
 from residua.train.update.optimiser import make_optimiser
@@ -23,7 +24,6 @@ from residua.train.update.quantise import quantise
 from residua.train.update.reports import EpochReport
 from residua.train.update.shares import Shares
 from residua.train.update.step import Computation, prepare_forward
-from residua.zoo.resnet import ResNet
 from residua.zoo.sync_norm import synchronise_norms
 
 
@@ -56,31 +56,30 @@ def end_rounding(begun: Start, reports: Sequence[EpochReport], epoch: int) -> St
     return replace(begun, notes=(*begun.notes, note))
 
 
-def make_computation(
-    network: ResNet,
-    recipe: Recipe,
-    source: Source,
-    preprocess: Preprocess,
-    precision: Precision,
-    shares: Shares,
-) -> Computation:
-    """Return how ``network`` is trained; it is moved to the device and laid out in memory."""
-    if recipe.loop.sync_norm and shares.ranks.world > 1:
-        synchronise_norms(network)
-    forward = prepare_forward(network, recipe.precision, precision, shares)
+def make_lesson(begun: Start, recipe: Recipe, source: Source, precision: Precision) -> Lesson:
+    """Return what is to be learnt: the network that the run begins with, and the labels' loss."""
+    counts = source.count_classes()
     loss = make_loss(
         recipe.loss,
         num_classes=len(source.classes),
-        counts=source.count_classes(),
-        samples=len(source),
+        counts=counts,
+        samples=len(source) if source.multi_label else int(counts.sum()),
         multi_label=source.multi_label,
     )
-    normalize = Normalize(preprocess.mean, preprocess.std).to(precision.device)
+    return Lesson(begun.network, loss, precision, begun.preprocess, source.classes)
+
+
+def make_computation(
+    learner: Learner, recipe: Recipe, preprocess: Preprocess, shares: Shares
+) -> Computation:
+    """Return how ``learner`` is trained; it is moved to its device and laid out in memory."""
+    precision = learner.precision
+    if recipe.loop.sync_norm and shares.ranks.world > 1:
+        synchronise_norms(learner.network)
     return Computation(
-        network=network,
-        forward=forward,
-        normalize=normalize,
-        loss=loss,
+        learner=learner,
+        forward=prepare_forward(learner, recipe.precision, shares),
+        normalize=Normalize(preprocess.mean, preprocess.std).to(precision.device),
         precision=precision,
         scaler=precision.make_scaler(),
         augment=recipe.augment,
@@ -97,7 +96,10 @@ def make_state(
     average = Average(network, recipe.average) if recipe.average.kind != "none" else None
     state = TrainingState(
         network=network,
-        optimiser=make_optimiser(network, recipe.optimiser),
+        companions=computation.learner.companions,
+        optimiser=make_optimiser(
+            network, recipe.optimiser, computation.learner.companions.parameters()
+        ),
         scaler=computation.scaler,
         average=average,
         meter=Meter(computation.precision.device, shares.ranks, shares.batch),

@@ -48,7 +48,7 @@ def start(recipe: Recipe, classes: Classes) -> Start:
     """Return the network that ``recipe`` starts from, with one output for each of ``classes``."""
     begun = _fine_tune(recipe, classes) if recipe.model.pretrained else _begin(recipe, classes)
     if recipe.model.freeze:
-        freeze(begun.network, recipe.model.freeze)
+        freeze(begun.network, recipe.model.freeze, but_last_norm=recipe.model.train_last_norm)
     return begun
 
 

@@ -28,6 +28,7 @@ class ResNet(nn.Module):
         self.num_features = row.widths[-1] * EXPANSION[row.block]
         self.head: nn.Module = nn.Linear(self.num_features, row.num_classes)
         self.frozen: tuple[nn.Module, ...] = ()  # see ``zoo.surgery.freeze``
+        self.thawed: tuple[nn.Module, ...] = ()  # what learns within frozen parts
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] → logits [N, classes]."""
@@ -39,6 +40,8 @@ class ResNet(nn.Module):
         super().train(mode)
         for part in self.frozen:
             part.eval()
+        for part in self.thawed:
+            part.train(mode)
         return self
 
     def embed(self, x: Tensor) -> Tensor:
@@ -55,14 +58,47 @@ class ResNet(nn.Module):
         """
         known = ["stem", *(f"stage{index + 1}" for index in range(len(self.stages)))]
         wanted = list(names) or known
+        self._refuse_unknown(wanted, known)
+        return self._run(x, wanted)[1]
+
+    def observe(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the logits, and what lies on the way to them by name, in one pass.
+
+        Besides those of ``features`` the names are "stage1.0", …, for what single blocks give out,
+        and "pooled" [N, num_features]. Raises UnknownNameError.
+        """
+        self._refuse_unknown(names, self.list_features())
+        x, found = self._run(x, names)
+        pooled = functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        if "pooled" in names:
+            found["pooled"] = pooled
+        logits: Tensor = self.head(pooled)
+        return logits, {name: found[name] for name in names}
+
+    def list_features(self) -> list[str]:
+        """Return the names that ``observe`` knows, in the order of the network."""
+        known = ["stem"]
+        for number, depth in enumerate(self.row.depths, 1):
+            known += [f"stage{number}.{block}" for block in range(depth)]
+            known.append(f"stage{number}")
+        return [*known, "pooled"]
+
+    def _refuse_unknown(self, wanted: Sequence[str], known: Sequence[str]) -> None:
         if unknown := set(wanted) - set(known):
-            raise UnknownNameError("feature", min(unknown), known)
+            raise UnknownNameError("feature", min(unknown), list(known))
+
+    def _run(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what the last stage gives out, and what the parts in ``names`` did."""
         x = self._stem_features(x)
         found = {"stem": x}
-        for index, stage in enumerate(self.stages):
-            x = stage(x)
-            found[f"stage{index + 1}"] = x
-        return {name: found[name] for name in wanted}
+        for number, stage in enumerate(self.stages, 1):
+            for place, block in enumerate(stage.children()):
+                x = block(x)
+                if f"stage{number}.{place}" in names:
+                    found[f"stage{number}.{place}"] = x
+            if f"stage{number}" in names:
+                found[f"stage{number}"] = x
+        return x, {name: found[name] for name in names if name in found}
 
     def _stem_features(self, x: Tensor) -> Tensor:
         for conv in self.stem:

@@ -69,8 +69,10 @@ def adapt_channels(tensors: Mapping[str, np.ndarray], channels: int) -> dict[str
     return {**tensors, _FIRST: adapted}
 
 
-def freeze(network: ResNet, last: str) -> None:
+def freeze(network: ResNet, last: str, *, but_last_norm: bool = False) -> None:
     """Freeze everything from the input up to and including the part ``last``.
+
+    ``but_last_norm`` leaves the normalisation free that is the last before the classifier.
 
     Frozen parts get no gradients and stay in evaluation mode (their normalisations keep their
     statistics), whatever ``network.train()`` says later. Raises UnknownNameError.
@@ -85,6 +87,10 @@ def freeze(network: ResNet, last: str) -> None:
     for name in frozen:
         parts[name].requires_grad_(requires_grad=False)
     network.frozen = tuple(parts[name] for name in frozen)
+    if but_last_norm:
+        *_, norm = (m for m in network.stages.modules() if isinstance(m, nn.BatchNorm2d))
+        norm.requires_grad_(requires_grad=True)
+        network.thawed = (norm,)
     network.train(network.training)
 
 

@@ -40,7 +40,7 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
     classes. Raises DataError where there is nothing to read.
     """
     folders = _class_folders(root)
-    found = {folder.name: _pictures(folder) for folder in folders}
+    found = {folder.name: list_pictures(folder) for folder in folders}
     notes = _stray_notes(root, found)
     if classes is None:
         if not any(pictures for pictures, _ in found.values()):
@@ -93,7 +93,7 @@ def _class_folders(root: Path) -> list[Path]:
     return sorted(folders, key=lambda path: spell(path.name))
 
 
-def _pictures(folder: Path) -> tuple[list[Path], int]:
+def list_pictures(folder: Path) -> tuple[list[Path], int]:
     """Return the pictures below ``folder`` in sorted order, and how many other files lie there."""
     pictures: list[Path] = []
     others = 0

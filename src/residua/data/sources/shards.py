@@ -13,7 +13,7 @@ and from any number of threads.
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -47,22 +47,8 @@ def read_shards(place: str, settings: DataPart, classes: Classes | None = None) 
     """
     files = expand(place, SHARDS)
     index, values = _Index(), []
-    listed = progressing(files, "Listing shards", len(files), unit="shards")
-    for number, file in enumerate(listed):
-        for key, members in groupby(list_members(file), key=lambda member: _split(member.name)[0]):
-            by_suffix = {_split(member.name)[1]: member for member in members}
-            image = _choose_image(by_suffix, settings.image_column, f"{file}, {key}")
-            if image is None:
-                index.strays += len(by_suffix)
-                continue
-            index.add(number, image, file)
-            values.append(_read_label(by_suffix, settings, file, key))
-    if not index.names:
-        raise DataError(
-            f"{place} holds no pictures in {len(files)} archives.",
-            next_step="Expected are pairs such as 0001.jpg and 0001.cls: of the same name up to "
-            "the first dot.",
-        )
+    for by_suffix, file, key in _list_pictures(place, files, settings, index):
+        values.append(_read_label(by_suffix, settings, file, key))
     own, notes = find_classes(settings.label_map, files[0].parent)
     labels = label(
         collect(values), Known(own, classes), place=place, multi_label=settings.multi_label
@@ -77,6 +63,37 @@ def read_shards(place: str, settings: DataPart, classes: Classes | None = None) 
         read=index.make_reader(files),
         notes=(*notes, *labels.notes),
     )
+
+
+def index_shards(place: str) -> tuple[tuple[str, ...], Callable[[int], bytes]]:
+    """Return names and reader of the pictures of tar shards, whatever labels lie beside them."""
+    files = expand(place, SHARDS)
+    index = _Index()
+    for _ in _list_pictures(place, files, DataPart(), index):
+        pass
+    return tuple(index.names), index.make_reader(files)
+
+
+def _list_pictures(
+    place: str, files: Sequence[Path], settings: DataPart, index: "_Index"
+) -> Iterator[tuple[dict[str, Member], Path, str]]:
+    """Fill ``index``, and yield what lies beside each picture, by suffix. Raises DataError."""
+    listed = progressing(files, "Listing shards", len(files), unit="shards")
+    for number, file in enumerate(listed):
+        for key, members in groupby(list_members(file), key=lambda member: _split(member.name)[0]):
+            by_suffix = {_split(member.name)[1]: member for member in members}
+            image = _choose_image(by_suffix, settings.image_column, f"{file}, {key}")
+            if image is None:
+                index.strays += len(by_suffix)
+                continue
+            index.add(number, image, file)
+            yield by_suffix, file, key
+    if not index.names:
+        raise DataError(
+            f"{place} holds no pictures in {len(files)} archives.",
+            next_step="Expected are pairs such as 0001.jpg and 0001.cls: of the same name up to "
+            "the first dot.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,14 @@ from residua.train.recipe.file import change
 from residua.train.recipe.tree import Recipe
 from residua.train.storage.resume import Resumed
 from residua.train.storage.run_folder import RunFolder
-from residua.train.update.precision import Precision
+from residua.train.update.learner import Learner
 from residua.train.update.shares import Shares
-from residua.zoo.resnet import ResNet
 
 
 def plan_run(
-    network: ResNet,
+    learner: Learner,
     recipe: Recipe,
     view: TrainingView,
-    precision: Precision,
     ranks: Ranks,
     *,
     validation: int,
@@ -49,14 +47,14 @@ def plan_run(
     if not micro:
         rows = -(-batch // ranks.world)
         size = max(view.shape_at(epoch)[0] for epoch in range(recipe.loop.epochs))
-        micro = choose_micro_batch(network, precision, size, rows, ranks)
+        micro = choose_micro_batch(learner, size, rows, ranks)
         if micro < rows:
             display.say(
                 f"{micro} pictures fit the memory at once; a batch of {batch} is added up of "
                 "several."
             )
     shares = Shares(samples, batch, micro, ranks)
-    foreseen = forecast(network, precision, view, recipe, whole, validation=validation)
+    foreseen = forecast(learner, view, recipe, whole, validation=validation)
     seconds: float = ranks.share(foreseen.seconds_per_epoch)
     planned = budget.plan(recipe, seconds)
     if planned != recipe:
@@ -69,7 +67,7 @@ def plan_run(
     if folder is not None and ranks.first:
         folder.choose(
             epochs=planned.loop.epochs, warmup_epochs=planned.schedule.warmup_epochs,
-            micro_batch=micro, precision=precision.name, processes=ranks.world,
+            micro_batch=micro, precision=learner.precision.name, processes=ranks.world,
         )  # fmt: skip
     return planned, shares
 

@@ -24,8 +24,9 @@ from residua.evaluate.ranks import SINGLE
 from residua.train.display import Display
 from residua.train.plan.fit_batch import choose_micro_batch
 from residua.train.recipe.tree import Recipe
-from residua.train.setup import begin, make_computation
+from residua.train.setup import begin, make_computation, make_lesson
 from residua.train.update.clipping import clip_norm
+from residua.train.update.learner import LearnerMaker, learn_from_labels
 from residua.train.update.optimiser import make_optimiser, set_rate
 from residua.train.update.precision import choose_device, choose_precision
 from residua.train.update.shares import Shares
@@ -58,23 +59,29 @@ class RateTest:
         return "\n".join(drawn)
 
 
-def try_rates(recipe: Recipe, parts: Parts, *, device: str, display: Display) -> RateTest:
+def try_rates(
+    recipe: Recipe,
+    parts: Parts,
+    *,
+    device: str,
+    display: Display,
+    make_learner: LearnerMaker = learn_from_labels,
+) -> RateTest:
     """Set up the training that ``recipe`` says, without writing anything, and try rates with it."""
     precision = choose_precision(recipe.precision.compute, choose_device(device))
     begun = begin(recipe, parts.training, precision.device)
     display.say(begun.notes[0])
     batch = min(recipe.loop.batch_size, len(parts.training))
+    learner = make_learner(make_lesson(begun, recipe, parts.training, precision))
     micro = recipe.loop.micro_batch or choose_micro_batch(
-        begun.network, precision, recipe.augment.image_size, batch, SINGLE
+        learner, recipe.augment.image_size, batch, SINGLE
     )
     view = TrainingView(
         parts.training, begun.preprocess, recipe.augment, seed=recipe.loop.seed,
         repeats=recipe.data.repeats,
     )  # fmt: skip
     shares = Shares(len(parts.training), batch, micro)
-    computation = make_computation(
-        begun.network, recipe, parts.training, begun.preprocess, precision, shares
-    )
+    computation = make_computation(learner, recipe, begun.preprocess, shares)
     display.say("Trying 100 learning rates, which rise until the loss does: an update each.")
     return find_rate(computation, view, recipe, display=display)
 
@@ -96,10 +103,11 @@ def find_rate(
             "The learning rate is sought by one process.",
             next_step="Run the same without torchrun: the effective batch is the same.",
         )
-    network = copy.deepcopy(computation.network).train()
+    learner = copy.deepcopy(computation.learner)
+    network = learner.network.train()
     scaler = computation.precision.make_scaler()
-    trial = replace(computation, network=network, forward=network, scaler=scaler)
-    optimiser = make_optimiser(network, recipe.optimiser)
+    trial = replace(computation, learner=learner, forward=learner, scaler=scaler)
+    optimiser = make_optimiser(network, recipe.optimiser, learner.companions.parameters())
     labels = torch.from_numpy(view.source.labels).to(computation.precision.device)
     if view.source.multi_label:
         labels = labels.float()  # [N, classes]

@@ -12,31 +12,29 @@ from residua.base.errors import TrainingError
 from residua.base.machine import available_memory
 from residua.evaluate.ranks import Ranks
 from residua.train.plan.trial import measure_activations, try_step
-from residua.train.update.precision import Precision
-from residua.zoo.resnet import ResNet
+from residua.train.update.learner import Learner
 
 _SHARE = 0.7  # of the free memory of a processor that activations may take
 
 
-def choose_micro_batch(
-    network: ResNet, precision: Precision, size: int, rows: int, ranks: Ranks
-) -> int:
+def choose_micro_batch(learner: Learner, size: int, rows: int, ranks: Ranks) -> int:
     """Return how many of ``rows`` pictures of ``size`` pixels a process computes at once.
 
-    On a GPU steps are tried on a copy of the network, by halves, until one fits; on a processor,
+    On a GPU steps are tried on a copy of the learner, by halves, until one fits; on a processor,
     which would rather swap than refuse, the memory that one picture keeps is measured. The answer
     is the least of all processes. Raises TrainingError where not even two pictures fit.
     """
-    if precision.device.type == "cuda":
-        own = halve_until_fit(rows, lambda count: _fits(network, precision, size, count))
+    device = learner.precision.device
+    if device.type == "cuda":
+        own = halve_until_fit(rows, lambda count: _fits(learner, size, count))
     else:
-        each = measure_activations(network, precision, size)
+        each = measure_activations(learner, size)
         budget = int(available_memory() * _SHARE / max(1, ranks.world))
         own = halve_until_fit(rows, lambda count: count * each <= budget)
     least: int = min(ranks.gather(own))
     if least == 0:
         raise TrainingError(
-            f"Not even two pictures of {size} pixels fit into the memory of {precision.device}.",
+            f"Not even two pictures of {size} pixels fit into the memory of {device}.",
             next_step="Use smaller pictures (--image-size), a smaller network, or bf16.",
         )
     return least
@@ -52,9 +50,9 @@ def halve_until_fit(rows: int, fits: Callable[[int], bool]) -> int:
     return count
 
 
-def _fits(network: ResNet, precision: Precision, size: int, rows: int) -> bool:
+def _fits(learner: Learner, size: int, rows: int) -> bool:
     try:
-        try_step(network, precision, size, rows, repeats=0)
+        try_step(learner, size, rows, repeats=0)
     except torch.OutOfMemoryError:
         fitting = False
     else:

@@ -14,9 +14,8 @@ from residua.data.loader import batches, cut
 from residua.data.view import TrainingView
 from residua.train.plan.trial import measure_activations, try_forward, try_step
 from residua.train.recipe.tree import Recipe
-from residua.train.update.precision import Precision
+from residua.train.update.learner import Learner
 from residua.train.update.shares import Shares
-from residua.zoo.resnet import ResNet
 
 # Pixels of the trial step, as of 16 pictures of 224: with fewer the cost of a step by itself shows.
 _PIXELS = 16 * 224 * 224
@@ -59,8 +58,7 @@ class Forecast:
 
 
 def forecast(
-    network: ResNet,
-    precision: Precision,
+    learner: Learner,
     view: TrainingView,
     recipe: Recipe,
     shares: Shares,
@@ -68,9 +66,9 @@ def forecast(
     validation: int,
 ) -> Forecast:
     """Measure a step and the reading of some pictures; ``validation`` pictures follow an epoch."""
-    size = view.shape[0]
+    network, precision, size = learner.network, learner.precision, view.shape[0]
     rows = min(max(2, _PIXELS // size**2), shares.micro_batches[0].stop)
-    trial = try_step(network, precision, size, max(2, rows))
+    trial = try_step(learner, size, max(2, rows))
     computing = max(2, rows) / trial.seconds
     loading = _measure_loading(view)
     # A processor does both by turns, a GPU computes while the processor reads.
@@ -85,7 +83,7 @@ def forecast(
         network, precision, recipe.evaluate.image_size or size, min(16, max(1, validation))
     )
     validated = validation * tested.seconds / tested.rows / world / recipe.evaluate.every
-    each = measure_activations(network, precision, size)
+    each = measure_activations(learner, size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     copies = _COPIES[recipe.optimiser.name] + (recipe.average.kind != "none")
     copies += recipe.precision.quantise  # rounded

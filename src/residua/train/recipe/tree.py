@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from residua.bundle.schema import Fraction, Positive, Record
 from residua.data.settings import AugmentPart, DataPart, NonNegative, Probability, Seed
+from residua.train.recipe.distil import DistilPart
 
 
 class ModelPart(Record):
@@ -32,6 +33,8 @@ class ModelPart(Record):
     """Start every block as the identity (arXiv 1706.02677, section 5.1)."""
     freeze: str = ""
     """Last part (stem, stage1, …) that keeps its weights, as do all before it; empty: none."""
+    train_last_norm: bool = False
+    """Train the last normalisation before the classifier although its part is frozen (FixRes)."""
 
 
 class LossPart(Record):
@@ -219,6 +222,7 @@ class Recipe(Record):
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
     loss: LossPart = LossPart()
+    distil: DistilPart = DistilPart()
     optimiser: OptimiserPart
     schedule: SchedulePart = SchedulePart()
     average: AveragePart = AveragePart()
@@ -246,6 +250,10 @@ class Recipe(Record):
             raise ValueError("multi-label data need loss.kind bce, focal or asymmetric")
         if self.data.multi_label and self.evaluate.metric == "top1":
             raise ValueError("multi-label data need evaluate.metric map or loss")
+        if self.data.multi_label and self.distil.method != "none":
+            raise ValueError(
+                "distil.method is of pictures of one class each, not of multi-label data"
+            )
         if not self.data.multi_label and self.evaluate.metric == "map":
             raise ValueError("evaluate.metric map is of multi-label data: take top1 or loss")
         average = self.average

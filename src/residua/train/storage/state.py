@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from residua.train.update.average import Average
 from residua.train.update.meter import Meter
@@ -52,6 +52,7 @@ class TrainingState:
     """
 
     network: ResNet
+    companions: nn.Module  # what is trained beside it and thrown away at the end
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     average: Average | None
@@ -66,6 +67,7 @@ class TrainingState:
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors by name, as they are (no copies)."""
         found = {f"network.{name}": tensor for name, tensor in _of(self.network).items()}
+        found |= {f"companions.{name}": tensor for name, tensor in _of(self.companions).items()}
         for number, entries in self.optimiser.state_dict()["state"].items():
             for key, value in entries.items():
                 if isinstance(value, Tensor):
@@ -97,6 +99,8 @@ class TrainingState:
         """Take up the state that ``tensors`` and ``numbers`` spelt out."""
         for name, tensor in _of(self.network).items():
             tensor.copy_(tensors[f"network.{name}"])
+        for name, tensor in _of(self.companions).items():
+            tensor.copy_(tensors[f"companions.{name}"])
         self._load_optimiser(tensors, numbers["optimiser"])
         if self.average is not None:
             own = {
@@ -134,6 +138,6 @@ class TrainingState:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _of(network: ResNet) -> dict[str, Tensor]:
+def _of(network: nn.Module) -> dict[str, Tensor]:
     state = network.state_dict()
     return {name: tensor for name, tensor in state.items() if not name.endswith(_LEFT_OUT)}

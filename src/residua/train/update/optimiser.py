@@ -4,6 +4,7 @@ Rates are set before every update as plain floats. The optimisers hand them to t
 numbers: nothing is compiled anew and no device is waited for.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -18,18 +19,23 @@ from residua.zoo.resnet import ResNet
 from residua.zoo.surgery import list_layers, list_parts
 
 
-def make_optimiser(network: ResNet, part: OptimiserPart) -> torch.optim.Optimizer:
+def make_optimiser(
+    network: ResNet, part: OptimiserPart, companions: Iterable[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
     """Return the optimiser of the trainable parameters of ``network``, where they are now.
 
+    ``companions`` are trained beside them at the full rate.
     Each of its groups has its "factor" of the rate. Its state is tensors and numbers, whole in
     ``state_dict()``. Raises SettingError where nothing is trainable.
     """
     groups = make_groups(network, part)
+    trained = [parameter for parameter in companions if parameter.requires_grad]
     if not groups:
         raise SettingError(
             "Every part of the network is frozen: there is nothing to train.",
             next_step="Let model.freeze name a part before the head.",
         )
+    groups += _group_companions(trained, part)
     # torch's fused kernels update all tensors at once; on processors there is little to gain.
     fused = next(network.parameters()).device.type == "cuda"
     match part.name:
@@ -85,6 +91,19 @@ def make_groups(network: ResNet, part: OptimiserPart) -> list[dict[str, Any]]:
         }
         | ({"matrices": True} if turned else {})
         for (factor, decays, turned), parameters in groups.items()
+    ]
+
+
+def _group_companions(parameters: list[nn.Parameter], part: OptimiserPart) -> list[dict[str, Any]]:
+    """Return the groups of what is trained beside the network: matrices decay, vectors do not."""
+    sorts = {
+        part.weight_decay: [p for p in parameters if part.decay_all or p.ndim > 1],
+        0.0: [p for p in parameters if not part.decay_all and p.ndim <= 1],
+    }
+    return [
+        {"params": sort, "factor": 1.0, "lr": part.lr, "weight_decay": decay}
+        for decay, sort in sorts.items()
+        if sort
     ]
 
 

@@ -6,7 +6,6 @@ nothing but the rounding (and what normalisations see, unless they are synchroni
 """
 
 import inspect
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,28 +23,34 @@ from residua.data.augment.mix import mix, one_hot
 from residua.data.draws import Purpose, bits
 from residua.data.settings import AugmentPart
 from residua.train.recipe.tree import PrecisionPart
-from residua.train.update.losses import RowLoss
+from residua.train.update.learner import Learner, Place
 from residua.train.update.precision import Precision
 from residua.train.update.shares import Shares
 from residua.zoo.resnet import ResNet
 from residua.zoo.surgery import list_drop_paths, set_drop_draws
 
-Forward = Callable[[Tensor], Tensor]
-
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """What an update computes with; none of it changes during a run."""
+    """What an update computes with; none of it changes during a run.
 
-    network: ResNet
-    forward: nn.Module | Forward
+    ``forward`` is the learner as it is called: where there are several processes, within what
+    exchanges the gradients.
+    """
+
+    learner: Learner
+    forward: nn.Module
     normalize: nn.Module
-    loss: RowLoss
     precision: Precision
     scaler: torch.amp.GradScaler
     augment: AugmentPart
     shares: Shares
     seed: int
+
+    @property
+    def network(self) -> ResNet:
+        """The network that is trained."""
+        return self.learner.network
 
     def without_exchange(self) -> AbstractContextManager[object]:
         """Return the context in which a backward pass keeps its gradients to itself."""
@@ -54,29 +59,27 @@ class Computation:
         return nullcontext()
 
 
-def prepare_forward(
-    network: ResNet, part: PrecisionPart, precision: Precision, shares: Shares
-) -> nn.Module:
-    """Return ``network`` as an update calls it: on its device, compiled, exchanging gradients."""
-    network.to(precision.device)
+def prepare_forward(learner: Learner, part: PrecisionPart, shares: Shares) -> nn.Module:
+    """Return ``learner`` as an update calls it: on its device, compiled, exchanging gradients."""
+    device = learner.precision.device
+    learner.to(device)
     if part.channels_last:
-        convert_conv2d_weight_memory_format(network, torch.channels_last)
-    module: nn.Module = network
-    if shares.ranks.world > 1:
-        module = _exchange_gradients(network, precision.device)
+        convert_conv2d_weight_memory_format(learner, torch.channels_last)
     if part.compile:
-        module.compile()
-    return module
+        learner.network.compile()
+    if shares.ranks.world > 1:
+        return _exchange_gradients(learner, device)
+    return learner
 
 
-def _exchange_gradients(network: ResNet, device: torch.device) -> nn.Module:
-    """Return ``network`` with the mean of all processes' gradients; statistics stay their own."""
+def _exchange_gradients(learner: Learner, device: torch.device) -> nn.Module:
+    """Return ``learner`` with the mean of all processes' gradients; statistics stay their own."""
     known = inspect.signature(DistributedDataParallel).parameters
     # torch 2.13 renamed the option.
     keep = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {keep: False, "gradient_as_bucket_view": True}
     devices = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(network, device_ids=devices, **options)
+    return DistributedDataParallel(learner, device_ids=devices, **options)
 
 
 def run_backward(
@@ -137,7 +140,7 @@ def run_backward_within_memory(
                     next_step=f"Start the same command with -o loop.micro_batch={max(2, smaller)}; "
                     "the effective batch stays.",
                 ) from error
-            for parameter in computation.network.parameters():
+            for parameter in computation.learner.parameters():
                 parameter.grad = None
             shares = replace(computation.shares, micro_batch=smaller)
             computation = replace(computation, shares=shares)
@@ -167,9 +170,8 @@ def _lose(
         pictures, targets = mix(pictures, targets, augment.mix, seed=seed, epoch=epoch, step=step)
     if computation.network.row.drop_path:
         _draw_drops(computation.network, seed, epoch, step, first_row, len(images))
-    with computation.precision.computing():
-        logits: Tensor = computation.forward(pictures)
-    return computation.loss(logits, targets)
+    losses: Tensor = computation.forward(pictures, targets, Place(seed, epoch, step, first_row))
+    return losses
 
 
 def _draw_drops(

@@ -1,0 +1,80 @@
+"""``residua distil mine``: choose unlabelled pictures by what a teacher says of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Pictures = Annotated[
+    str,
+    typer.Argument(
+        help="Pictures without labels: a folder of any depth, tar shards (one, a folder, a "
+        "pattern), or a list with a path a line.",
+        show_default=False,
+    ),
+]
+Teacher = Annotated[
+    str, typer.Option(help="A bundle, a name from residua models, or a weight file.")
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="A list (.txt), or a folder for shards.")
+]
+PerClass = Annotated[int, typer.Option(min=1, help="The most pictures of a class.")]
+Threshold = Annotated[float, typer.Option(help="The least probability of the teacher's class.")]
+Validation = Annotated[
+    str,
+    typer.Option(help="A data set whose near duplicates are left out: what you validate with."),
+]
+Engine = Annotated[str, typer.Option(help="auto: the fastest here whose answers agree.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16, fp16, int8, or fastest.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of the engine [default: one a core].")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+
+
+def mine(
+    pictures: Pictures,
+    teacher: Teacher,
+    output: Output = Path("mined.txt"),
+    per_class: PerClass = 1000,
+    threshold: Threshold = 0.0,
+    validation: Validation = "",
+    engine: Engine = "auto",
+    precision: Precision = "fp32",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Choose the pictures of each class that the teacher is surest of.
+
+    For training a student on what has no labels: residua distil DATA --unlabelled mined.txt …
+    Pictures go by once, in bounded memory, however many there are; a run that was interrupted goes
+    on, and the same with another --per-class or --threshold takes seconds. The report beside the
+    output says of each class how many there were, how sure the teacher is, and what was left out.
+
+    For example:
+
+      residua distil mine web-photos/ --teacher big.bundle --validation photos/val
+        --per-class 500 --threshold 0.3
+    """
+    from json import dumps
+
+    from residua.data.sources.open import open_source
+    from residua.distil.mine.run import Wanted
+    from residua.distil.mine.run import mine as run
+    from residua.predict.classifier import load
+
+    classifier = load(
+        teacher, engine=engine, precision=precision, threads=threads, hint="throughput",
+        notify=lambda text: typer.echo(text, err=True),
+    )  # fmt: skip
+    known = open_source(validation) if validation else None
+    report = run(pictures, classifier, output, Wanted(per_class, threshold), validation=known)
+    if json:
+        typer.echo(dumps(report.as_record(), ensure_ascii=False))
+        return
+    typer.echo(report.spell())
+    typer.echo(
+        f"Written: {output}, with the report in {output.with_suffix('.html')} and "
+        f"{output.with_suffix('.json')}. The scores stay in {output.name}.mine for another choice."
+    )

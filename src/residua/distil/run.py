@@ -1,0 +1,107 @@
+"""A whole distillation: the training of ``residua.train`` with a learner that asks a teacher."""
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from residua.base.errors import SettingError
+from residua.base.files import sha256_of
+from residua.bundle.store import WEIGHTS
+from residua.data.source import Parts, Source
+from residua.data.sources.unlabelled import join
+from residua.distil.criteria import make_criterion
+from residua.distil.learner import Distilling, Mutual
+from residua.distil.peer import find_fresh_row, make_peer
+from residua.distil.teacher import open_teacher
+from residua.train.recipe.distil import DistilPart
+from residua.train.recipe.file import change
+from residua.train.recipe.tree import Recipe
+from residua.train.run import Trained, train
+from residua.train.update.learner import Learner, LearnerMaker, Lesson
+from residua.zoo.weights.resolve import open_bundle
+
+MUTUAL = ("dml", "udml")
+
+
+def distil(
+    recipe: Recipe, parts: Parts, *, unlabelled: Source | None = None, **how: Any
+) -> Trained:
+    """Train as ``recipe`` says and write a bundle; its ``distil`` part names teacher and method.
+
+    ``unlabelled`` pictures are seen besides those of the training part. ``how`` is that of
+    ``train``: output, run_folder, overwrite, restart, device, ranks, display, cache_bytes.
+
+    Raises what ``train`` raises, SettingError for a teacher that cannot be used.
+    """
+    recipe = name_teacher(recipe)
+    if unlabelled is not None:
+        refuse_learning_nothing(recipe.distil)
+        parts = Parts(join(parts.training, unlabelled), parts.validation, parts.listing_sha256)
+    return train(recipe, parts, make_learner=maker_of(recipe), **how)
+
+
+def name_teacher(recipe: Recipe) -> Recipe:
+    """Return ``recipe`` with the fingerprint of its teacher. Raises SettingError without one."""
+    part = recipe.distil
+    if part.method == "none":
+        raise SettingError("The recipe has no distil.method.", next_step="Give --recipe kd.")
+    if part.method in MUTUAL and (not part.teacher or find_fresh_row(part.teacher)):
+        return recipe
+    if not part.teacher:
+        raise SettingError(
+            f"{part.method} needs a teacher.",
+            next_step="Give --teacher: a bundle, a name from residua models, or an .onnx file.",
+        )
+    found = read_sha256(part.teacher)
+    if part.teacher_sha256 not in {"", found}:
+        raise SettingError(
+            f"The weights of {part.teacher} are not those of the recipe.",
+            next_step="Give the teacher that it names, or add -o distil.teacher_sha256=''.",
+        )
+    return change(recipe, {"distil.teacher_sha256": found})
+
+
+def read_sha256(teacher: str) -> str:
+    """Return the fingerprint of a teacher's weights. Raises what opening it raises."""
+    if Path(teacher).suffix == ".onnx":
+        if not Path(teacher).is_file():
+            raise SettingError(f"There is no file {teacher}.")
+        return sha256_of(Path(teacher))
+    return open_bundle(teacher).manifest.files[WEIGHTS].sha256
+
+
+def refuse_learning_nothing(part: DistilPart) -> None:
+    """Refuse pictures without labels where nothing would be learnt of them."""
+    if part.method in {"dkd", "none"} and not part.soft_weight:
+        raise SettingError(
+            f"{part.method} learns nothing from pictures without a label.",
+            next_step="Choose ssld, kd, dist, skd or wsl, or leave --unlabelled out.",
+        )
+
+
+def maker_of(recipe: Recipe) -> LearnerMaker:
+    """Return what makes the learner of ``recipe``."""
+    return partial(_make_learner, recipe.distil, recipe.loop.seed)
+
+
+def _make_learner(part: DistilPart, seed: int, lesson: Lesson) -> Learner:
+    network, row = lesson.network, lesson.network.row
+    # What has weights draws them here, the same in every process and after every restart.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int.from_bytes(hashlib.sha256(f"distil {seed}".encode()).digest()[:7]))
+        if part.method in MUTUAL:
+            peer = make_peer(part.teacher, row, lesson.classes, seed=seed + 1)
+            criterion = make_criterion(part, row, peer.row)
+            return Mutual(
+                network, lesson.loss, lesson.precision, peer=peer, criterion=criterion, part=part
+            )
+        teacher = open_teacher(
+            part.teacher, part, lesson.classes, lesson.preprocess, lesson.precision
+        )
+        criterion = make_criterion(part, row, teacher.row)
+    return Distilling(
+        network, lesson.loss, lesson.precision, teacher=teacher, criterion=criterion, part=part
+    )
