@@ -182,7 +182,10 @@ def test_a_model_that_is_replaced_leaves_the_memory_at_once(leaves):
 
     def refuse():
         time.sleep(0.05)
-        raise Refusal(Kind.DAMAGED, "cut short")
+        try:
+            int("as a decoder fails")
+        except ValueError as error:
+            raise Refusal(Kind.DAMAGED, "cut short") from error
 
     async def scenario():
         batcher = Batcher(Engine(), max_batch=8)

@@ -163,7 +163,10 @@ def decode(picture: Picture, preprocess: Preprocess, limits: Limits) -> np.ndarr
             return np.ascontiguousarray(content)
         return prepare_pixels(content, preprocess, limits=limits, name=picture.name)
     except ImageError as error:
-        raise refuse_picture(error) from error
+        refusal = refuse_picture(error)
+    # Not from within: what it was caused by holds the frames of this thread, and through them the
+    # model that answers, in a cycle.
+    raise refusal
 
 
 def fetch(address: str, hosts: Sequence[str], limits: Limits) -> bytes:

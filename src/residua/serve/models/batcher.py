@@ -103,6 +103,7 @@ class Batcher:
         try:
             crop = make_crop()
         except Refusal as refusal:
+            refusal.__cause__ = refusal.__context__ = None  # all of them hold frames, which hold us
             return refusal.with_traceback(None), 0.0
         begun = time.perf_counter()
         row = self._try(crop)

@@ -1,6 +1,7 @@
 """The models that are served: loaded beside the old ones, swapped, drained, never half there."""
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -172,6 +173,7 @@ class Repository:
         task = asyncio.get_running_loop().create_task(model.retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+        task.add_done_callback(lambda _: gc.collect())  # an engine may hang in a cycle with errors
 
     async def watch(self) -> None:
         """Load bundles again whenever they have been written anew, until cancelled."""
