@@ -10,7 +10,7 @@ from residua.pixels.graph import Normalize
 from residua.pixels.prepare import prepare
 from residua.zoo.load import make_network
 
-COSINE = 0.9
+COSINE = 0.85
 
 
 class Confirmer:

@@ -1,7 +1,9 @@
 """The validation pictures, by their looks: what is chosen must not be one of them.
 
-First hashes of 64 bits and thumbnails (``data.doctor.likeness``), looser than for a finding: of
-those the teacher's features decide, where it has any. SSLD took SIFT (4,511 pictures removed).
+Hashes of 64 bits and thumbnails (``data.doctor.likeness``) of the picture and of its mirror image.
+What is a near duplicate by the doctor's bounds is one; of what lies between these and looser ones
+the teacher's features decide (``confirm``). To leave out a picture too many costs nothing. SSLD
+took SIFT (4,511 pictures removed). How much is found: LOG.md, "near duplicates".
 """
 
 from collections.abc import Sequence
@@ -15,21 +17,41 @@ from PIL import Image
 from residua.base.errors import ImageError
 from residua.base.machine import usable_cores
 from residua.base.progress import progressing
-from residua.data.doctor.likeness import THUMB, correlate, hash_picture, is_blank, make_thumb
+from residua.data.doctor.likeness import (
+    CORRELATION,
+    DISTANCE,
+    THUMB,
+    correlate,
+    hash_picture,
+    is_blank,
+    make_thumb,
+)
 from residua.data.source import Source
 from residua.pixels.decode import read_picture
 
-BITS = 12  # of 64 in which the hashes of a candidate differ at most
-CORRELATION = 0.8  # of its thumbnail, at least
+_LOOSE_BITS = 16  # of 64 in which the hashes of a candidate differ at most
+_LOOSE_CORRELATION = 0.7  # of its thumbnail, at least
 _LOOKED_AT = 128  # pixels of the short side: enough for a hash of 32 x 32
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The hash of a picture, and its thumbnail uint8 [256]."""
+    """The hash of a picture or its mirror image, and its thumbnail uint8 [256]."""
 
     code: int
     thumb: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A known picture that looks alike: its position, the bits in which hashes differ.
+
+    ``certain`` says that it counts whatever the teacher finds.
+    """
+
+    position: int
+    bits: int
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +63,32 @@ class Known:
     codes: NDArray[np.uint64]
     thumbs: NDArray[np.uint8]
 
-    def find(self, looks: Looks) -> tuple[int, int]:
-        """Return the picture that looks most alike, by position, and the bits; (-1, 0): none."""
+    def find(self, looks: Sequence[Looks]) -> Match | None:
+        """Return the picture that looks most like one of ``looks``; None where none does."""
+        found = [match for each in looks if (match := self._find(each)) is not None]
+        return min(found, key=lambda match: match.bits, default=None)
+
+    def _find(self, looks: Looks) -> Match | None:
         if not len(self.codes) or is_blank(looks.thumb):
-            return -1, 0
+            return None
         bits = np.bitwise_count(self.codes ^ np.uint64(looks.code))
-        near = np.flatnonzero(bits <= BITS)
-        if not len(near):
-            return -1, 0
+        near = np.flatnonzero(bits <= _LOOSE_BITS)
         own = np.broadcast_to(looks.thumb, (len(near), len(looks.thumb)))
-        near = near[correlate(own, self.thumbs[near]) >= CORRELATION]
-        if not len(near):
-            return -1, 0
-        best = near[np.argmin(bits[near])]
-        return int(self.positions[best]), int(bits[best])
+        correlation = correlate(own, self.thumbs[near])
+        alike = near[correlation >= _LOOSE_CORRELATION]
+        if not len(alike):
+            return None
+        best = int(alike[np.argmin(bits[alike])])
+        distance = int(bits[best])
+        certain = distance <= DISTANCE and bool(correlation[near == best][0] >= CORRELATION)
+        return Match(int(self.positions[best]), distance, certain)
 
 
-def look(data: bytes, name: str) -> Looks:
-    """Return the looks of an encoded picture. Raises ImageError."""
-    return look_at_image(read_picture(data, name=name, min_side=_LOOKED_AT).image)
-
-
-def look_at_image(image: Image.Image) -> Looks:
-    """Return the looks of a picture of mode RGB or L."""
-    return Looks(hash_picture(image), make_thumb(image))
+def look(data: bytes, name: str, *, mirrored: bool = False) -> tuple[Looks, ...]:
+    """Return the looks of an encoded picture, and of its mirror image too. Raises ImageError."""
+    image = read_picture(data, name=name, min_side=_LOOKED_AT).image
+    images = [image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] if mirrored else [image]
+    return tuple(Looks(hash_picture(each), make_thumb(each)) for each in images)
 
 
 def know(source: Source | None) -> Known:
@@ -92,6 +116,6 @@ def _codes(found: Sequence[Looks]) -> NDArray[np.uint64]:
 
 def _try(source: Source, index: int) -> Looks | None:
     try:
-        return look(source.read(index), source.names[index])
+        return look(source.read(index), source.names[index])[0]
     except (ImageError, OSError):
         return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from residua.base.errors import ImageError
 from residua.distil.mine.chunks import Chunk
 from residua.distil.mine.confirm import Confirmer
-from residua.distil.mine.known import Known, look
+from residua.distil.mine.known import Known, Match, look
 from residua.distil.mine.scores import UNREADABLE, Scores
 from residua.pixels.prepare import prepare
 from residua.predict.classifier import Classifier
@@ -20,11 +20,10 @@ from residua.predict.pipeline import run_ahead
 
 @dataclass(slots=True)
 class _Seen:
-    """A picture under way; ``like`` and ``bits`` are found while it is decoded."""
+    """A picture under way; ``match`` is found while it is decoded."""
 
     index: int
-    like: int = -1
-    bits: int = 0
+    match: Match | None = None
 
 
 def score(
@@ -32,7 +31,7 @@ def score(
 ) -> Scores:
     """Return what ``classifier`` says of each picture, and which look like a known one.
 
-    What looks alike counts if ``confirmer``, where there is one, finds the features alike too.
+    Of what is not certain to be a near duplicate ``confirmer`` decides; without one it counts.
     """
     count = len(chunk.names)
     classes = np.full(count, UNREADABLE, dtype=np.int32)
@@ -45,11 +44,15 @@ def score(
             continue
         classes[seen.index] = int(outcome.argmax())
         scores[seen.index] = outcome.max()
-        like[seen.index], bits[seen.index] = seen.like, seen.bits
-    if confirmer is not None:
-        for index in np.flatnonzero(like >= 0):
-            if not confirmer.confirms(chunk.read(int(index)), int(like[index])):
-                like[index], bits[index] = -1, 0
+        match = seen.match
+        if match is None:
+            continue
+        if (
+            match.certain
+            or confirmer is None
+            or confirmer.confirms(chunk.read(seen.index), match.position)
+        ):
+            like[seen.index], bits[seen.index] = match.position, match.bits
     return Scores(chunk.names, classes, scores, like, bits, tuple(reasons))
 
 
@@ -72,5 +75,5 @@ def _prepare(
         raise UnreadableError(f"{name} cannot be read: {error.strerror or error}.") from error
     crop = prepare(data, classifier.manifest.preprocess, limits=classifier.limits, name=name)
     if len(known.codes):
-        seen.like, seen.bits = known.find(look(data, name))
+        seen.match = known.find(look(data, name, mirrored=True))
     return crop
