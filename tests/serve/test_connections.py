@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 
@@ -40,6 +42,8 @@ class TestSlowHeaders:
         monkeypatch.setattr(connection, "HEADER_SECONDS", 0.3)
 
         async def app(scope, receive, send):
+            if scope["path"] == "/slow":
+                await asyncio.sleep(0.8)
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"good"})
 
@@ -85,6 +89,16 @@ class TestSlowHeaders:
         first = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"b" * 200_000
         second = b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n"
         answer = ask(first + second[0], second[1], pause=0.05)
+        assert answer.count(b"HTTP/1.1 200") == 2
+
+    def test_bytes_after_an_answer_do_not_hold_it_open(self, ask):
+        """uvicorn ends its patience for the next request with any byte."""
+        answer = ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n", pause=0.1)
+        assert answer.count(b"HTTP/1.1 200") == 1
+
+    def test_headers_behind_a_request_that_is_answered_slowly_are_not_slow(self, ask):
+        slow, half = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHo"
+        answer = ask(slow + half, b"st: x\r\nConnection: close\r\n\r\n", pause=0.1)
         assert answer.count(b"HTTP/1.1 200") == 2
 
     def test_what_comes_in_time_is_answered(self, ask):
@@ -156,6 +170,33 @@ def test_a_body_that_never_ends_does_not_hold_up_the_stop(start, served_bundle):
     said = server.said()
     assert "Traceback" not in said
     assert "POST /v1/predict 503" in said
+
+
+def test_a_wish_for_another_protocol_is_not_heeded(server, photo):
+    """Java's client wishes for HTTP/2 with its first request, and sends the body all the same."""
+    head = (
+        "POST /v1/predict HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: {len(photo)}"
+        "\r\nUpgrade: h2c\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        for pieces in ([head + photo], [head, photo], [head[:-2], head[-2:], photo]):
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(0.05)
+            answer = b""
+            while b"predictions" not in answer:
+                answer += client.recv(65536)
+                assert answer
+            assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
+def test_a_thread_that_still_works_does_not_hold_up_the_end():
+    script = (
+        "import threading, time\nfrom residua.serve.run import leave\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\nleave()"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 0
 
 
 def make_call(channel):

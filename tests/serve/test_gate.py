@@ -8,10 +8,12 @@ import pytest
 
 from making import save_noise
 from residua.base.errors import SettingError
+from residua.bundle.schema import Preprocess
 from residua.pixels.limits import Limits
 from residua.predict import remote
 from residua.serve.answering import pictures
 from residua.serve.http.gate import run_while_connected
+from residua.serve.metrics import Metrics
 from residua.serve.refusals import Kind, Refusal
 from residua.serve.settings import Settings, check_settings
 
@@ -203,3 +205,15 @@ def test_the_other_pictures_of_a_request_that_is_late_are_given_up():
 
     asyncio.run(run())
     assert ended == ["slow", "slow"]
+
+
+def test_large_pictures_are_not_decoded_beside_the_engine(tmp_path):
+    answerer = pictures.Answerer(Settings(), None, Metrics())
+    made = []
+    for side in (300, 1200):
+        content = save_noise(tmp_path / f"{side}.jpg", size=(side, side)).read_bytes()
+        assert len(content) < 500_000
+        picture = pictures.Picture("", content)
+        made.append(answerer._decode_here(picture, Preprocess(crop_size=32, short_side=32)))
+    assert made[0].shape == (32, 32, 3)
+    assert made[1] is None

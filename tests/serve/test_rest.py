@@ -40,6 +40,24 @@ def test_a_form_of_several_with_a_bad_one_among_them(server, photos, expected):
     assert "class_ids" not in bad
 
 
+def test_a_form_that_is_cut_short_is_refused_and_loses_nothing_silently(server, photos):
+    body, headers = form(("a.png", photos[0]), ("b.png", photos[1]))
+    whole = server.ask("POST", "/v1/predict", body + b"an epilogue\r\n", headers)
+    assert len(whole.json["predictions"]) == 2
+    for cut in (body[:-30], body[: len(body) // 2]):
+        answer = server.ask("POST", "/v1/predict", cut, headers)
+        assert answer.status == 400
+        assert "cut short" in answer.json["error"]
+
+
+def test_a_part_without_a_file_name_is_told(server, photo):
+    body, headers = form(("a.png", photo))
+    body = body.replace(b'; filename="a.png"', b"").replace(b"application/octet-stream", b"text/x")
+    answer = server.ask("POST", "/v1/predict", body[:300] + body[-40:], headers)
+    assert answer.status == 400
+    assert "has no file name" in answer.json["error"]
+
+
 def test_json_with_base64_in_either_form(server, photos, expected):
     texts = [base64.b64encode(each).decode() for each in photos[:3]]
     images = [texts[0], {"b64": texts[1], "name": "two"}, f"data:image/png;base64,{texts[2]}"]

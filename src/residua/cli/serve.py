@@ -185,6 +185,7 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
     from residua.base.machine import usable_cores
     from residua.serve.logs import set_up_logs
     from residua.serve.models.repository import read_places
+    from residua.serve.run import leave
     from residua.serve.run import serve as run_server
     from residua.serve.workers import WORKER, check_free, end_with_parent, run_workers
 
@@ -210,6 +211,7 @@ def _run(models: list[str], settings: "Settings", *, workers: int, quiet: bool) 
                 raise
             logging.getLogger("residua.serve").critical(spell_error(error))  # as all that it says
             raise typer.Exit(1) from error
+    leave()
 
 
 def _find_loop() -> Any:

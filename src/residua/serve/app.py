@@ -44,6 +44,7 @@ def make_app(core: Core) -> ASGIApp:
     """Return the application."""
     app = _Documented(
         title="residua", version=__version__, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
         description="Pictures in, classes out. POST a picture to /v1/predict, or speak the Open "
         "Inference Protocol below /v2.",
     )  # fmt: skip

@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,6 +84,17 @@ async def serve(places: list[Place], settings: Settings, *, reuse_port: bool = F
         closing = [answering] if rpc is None else [answering, rpc.stop(settings.grace)]
         await asyncio.gather(*closing)
         core.answerer.close()
+
+
+def leave() -> None:
+    """End the process, although a thread may still decode what nobody waits for any more.
+
+    Python would wait for it, for longer than ``grace`` allows.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _load(core: Core, stopping: asyncio.Event) -> None:

@@ -74,6 +74,18 @@ CASES = {
          "inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 2, 2, 3]}]},
         grpc.StatusCode.INVALID_ARGUMENT,
     ),
+    "numbers that are none of the kind": (
+        {"model_name": "net",
+         "inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3],
+                     "contents": {"uint_contents": [300, 2**31, 5]}}]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "a timeout that is none": (
+        {"model_name": "net", "parameters": {"timeout": {"string_param": "soon"}},
+         "inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3],
+                     "contents": {"uint_contents": [1, 2, 3]}}]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
     "no picture": (
         {"model_name": "net",
          "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1],

@@ -159,3 +159,24 @@ def test_outputs_that_are_not_there(server, crops):
     answer = infer(server, said)
     assert answer.status == 400
     assert "probabilities" in answer.json["error"]
+
+
+def test_an_output_is_asked_for_once(server, crops):
+    """Each would be as large as the others: a few bytes could ask for gigabytes."""
+    question = {
+        "inputs": [{"name": "image", "datatype": "UINT8", "shape": list(crops[:1].shape),
+                    "data": crops[:1].ravel().tolist()}],
+        "outputs": [{"name": "probabilities"}] * 1000,
+    }  # fmt: skip
+    answer = server.post_json("/v2/models/net/infer", question)
+    assert answer.status == 400
+    assert "1000 outputs" in answer.json["error"]
+
+
+def test_a_timeout_beyond_all_numbers_is_the_clients_fault(server, crops):
+    question = {
+        "parameters": {"timeout": 10**400},
+        "inputs": [{"name": "image", "datatype": "UINT8", "shape": list(crops[:1].shape),
+                    "data": crops[:1].ravel().tolist()}],
+    }  # fmt: skip
+    assert server.post_json("/v2/models/net/infer", question).status == 400

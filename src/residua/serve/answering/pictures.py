@@ -15,6 +15,7 @@ from residua.base.machine import usable_cores
 from residua.bundle.schema import Preprocess
 from residua.pixels.limits import Limits
 from residua.pixels.prepare import prepare, prepare_pixels
+from residua.pixels.sniff import sniff
 from residua.predict.remote import fetch_picture
 from residua.serve.admission.house import House
 from residua.serve.metrics import Metrics
@@ -32,7 +33,7 @@ class Picture:
 
 
 Row = np.ndarray | Refusal
-_SMALL = 1_000_000  # bytes
+_SMALL, _FEW = 500_000, 1_000_000  # bytes, pixels of what is decoded beside the engine
 
 
 class Answerer:
@@ -119,8 +120,11 @@ class Answerer:
         self._metrics.decoding.observe(loop.time() - begun)
         return crop
 
-    def _decode_here(self, picture: Picture, preprocess: Preprocess) -> np.ndarray:
+    def _decode_here(self, picture: Picture, preprocess: Preprocess) -> np.ndarray | None:
+        """Return the crop of a picture; None where making it would hold the engine up."""
         begun = time.perf_counter()
+        if _count_pixels(picture, self.settings.limits) > _FEW:
+            return None
         crop = decode(picture, preprocess, self.settings.limits)
         self._metrics.decoding.observe(time.perf_counter() - begun)
         return crop
@@ -132,8 +136,18 @@ class Answerer:
 
 
 def _is_small(picture: Picture) -> bool:
-    """Tell whether a picture is there and made into a crop within some milliseconds."""
+    """Tell whether a picture is there, and is small enough to look at its header."""
     return isinstance(picture.content, bytes) and len(picture.content) <= _SMALL
+
+
+def _count_pixels(picture: Picture, limits: Limits) -> int:
+    """Return what the header declares; of a picture that is refused for it nothing is decoded."""
+    assert isinstance(picture.content, bytes)  # noqa: S101  # ours: those alone are small
+    try:
+        header = sniff(picture.content, limits=limits, name=picture.name)
+    except ImageError:
+        return 0
+    return header.width * header.height
 
 
 async def gather(answers: Sequence[Coroutine[None, None, Row]]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -86,7 +87,7 @@ async def read_request(
     given = {key: value for key, value in request.query_params.items() if value}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        pictures, said = await _read_form(request, max_images)
+        pictures, said = await _read_form(request, max_images, options)
         return pictures, check(options, given | said)
     body = await request.body()
     if kind == "application/json":
@@ -106,7 +107,10 @@ async def parse(body: bytes, read: Callable[..., Parsed], *more: Any) -> Parsed:
     return read(body, *more)
 
 
-async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], dict[str, Any]]:
+async def _read_form(
+    request: Request, max_images: int, options: type[Asked]
+) -> tuple[list[Picture], dict[str, Any]]:
+    _refuse_cut(await request.body(), request.headers["content-type"])
     parser = _InMemory(
         request.headers, request.stream(), max_files=max_images, max_fields=20, max_part_size=4096
     )
@@ -121,10 +125,23 @@ async def _read_form(request: Request, max_images: int) -> tuple[list[Picture], 
     for key, value in form.multi_items():
         if isinstance(value, UploadFile):
             pictures.append(Picture(value.filename or key, await value.read()))
-        else:
+        elif key in options.model_fields:
             fields[key] = value
+        else:
+            raise Refusal(
+                Kind.INVALID,
+                f"The part {key[:64]!r} of the form has no file name, so it is no picture, and is "
+                f"none of the options {', '.join(options.model_fields)}.",
+            )
     await form.close()
     return pictures, fields
+
+
+def _refuse_cut(body: bytes, content_type: str) -> None:
+    """Refuse a form without its end, which would lose pictures without a word."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if boundary and b"--" + boundary + b"--" not in body:
+        raise Refusal(Kind.INVALID, "The form is cut short: its last boundary is missing.")
 
 
 def _read_json(

@@ -5,13 +5,28 @@ memory.
 """
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_UPGRADE = re.compile(rb"\r\nUpgrade:", re.IGNORECASE)
 HEADER_SECONDS = 15.0
 HEADER_BYTES = 65_536  # the address included
 _GO_ON = b"HTTP/1.1 100 "  # the client waits for it before it sends the body
+
+
+def _decline_upgrade(data: bytes) -> bytes:
+    """Return ``data`` without the wish for another protocol, as RFC 9110 (7.8) lets a server do.
+
+    The parser would take what follows for that protocol; Java's client wishes for HTTP/2 with
+    every first request.
+    """
+    end = data.find(b"\r\n\r\n")
+    head = data if end < 0 else data[:end]
+    if not _UPGRADE.search(head):
+        return data
+    return _UPGRADE.sub(b"\r\nIgnored:", head) + data[len(head) :]
 
 
 class _Joining:
@@ -54,6 +69,7 @@ class Connection(HttpToolsProtocol):
     _header_bytes = 0
     _pending = 0  # bytes of headers that have not ended
     _heads = 0  # headers that have ended
+    _in_head = False
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
@@ -68,16 +84,30 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; what has come of headers that have not ended is counted by its pieces too."""
-        waited, heads = self._patience is not None, self._heads
-        super().data_received(data)
-        if waited and heads == self._heads and not self.transport.is_closing():
+        before_body, heads = self._in_head or not self._reads_body, self._heads
+        super().data_received(_decline_upgrade(data) if before_body else data)
+        if self.transport.is_closing():
+            return
+        if before_body and heads == self._heads:
             self._pending += len(data)  # all of it is of headers that have not ended yet
             if self._pending > HEADER_BYTES:
                 self.send_400_response("Too many headers.")
+        if self._patience is None and not self._answers:
+            self._wait()  # bytes that begin no request have ended uvicorn's own patience
+
+    @property
+    def _reads_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
+
+    @property
+    def _answers(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def on_message_begin(self) -> None:
-        """The headers of a request have begun."""
-        self._wait()
+        """The headers of a request have begun; while another is answered nothing is read."""
+        self._in_head = True
+        if not self._answers:
+            self._wait()
         self._header_bytes = 0
         super().on_message_begin()
 
@@ -93,9 +123,16 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """They have ended; the body is the gate's."""
+        self._in_head = False
         self._rest()
         self._pending, self._heads = 0, self._heads + 1
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """A request is answered; the next may have begun already."""
+        super().on_response_complete()
+        if self._in_head and not self._answers:
+            self._wait()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,10 +71,11 @@ class Batcher:
         return answer
 
     async def answer_alone(
-        self, make_crop: Callable[[], np.ndarray]
+        self, make_crop: Callable[[], np.ndarray | None]
     ) -> np.ndarray | Refusal | None:
-        """Return the probabilities of what ``make_crop`` gives, both in one thread; None if busy.
+        """Return the probabilities of what ``make_crop`` gives, both in one thread.
 
+        None where the engine is busy, or ``make_crop`` gives None since it would take too long.
         Nothing else is computed in that lane meanwhile, so this is for a picture that is alone and
         quickly made. The Refusal that ``make_crop`` raises, or of the engine, is returned: raised
         here, it would hold this model in a cycle with its future long after it is replaced.
@@ -82,15 +84,20 @@ class Batcher:
             return None
         self._free -= 1
         loop = asyncio.get_running_loop()
-        task = loop.run_in_executor(self._lanes, self._make_and_compute, make_crop)
+        left = threading.Event()
+        task = loop.run_in_executor(self._lanes, self._make_and_compute, make_crop, left)
         self._running.add(task)
         task.add_done_callback(self._free_lane)  # also where nobody waits for it any more
-        row, took = await asyncio.shield(task)
-        if not isinstance(row, Refusal):
+        try:
+            row, took = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            left.set()
+            raise
+        if isinstance(row, np.ndarray):
             self._told(1, 0.0, took)
         return row
 
-    def _free_lane(self, task: "asyncio.Future[tuple[np.ndarray | Refusal, float]]") -> None:
+    def _free_lane(self, task: "asyncio.Future[tuple[np.ndarray | Refusal | None, float]]") -> None:
         self._running.discard(task)
         self._free += 1
         self._start()
@@ -98,13 +105,15 @@ class Batcher:
             task.exception()  # has been seen, whether or not somebody still waits
 
     def _make_and_compute(
-        self, make_crop: Callable[[], np.ndarray]
-    ) -> tuple[np.ndarray | Refusal, float]:
+        self, make_crop: Callable[[], np.ndarray | None], left: threading.Event
+    ) -> tuple[np.ndarray | Refusal | None, float]:
         try:
             crop = make_crop()
         except Refusal as refusal:
             refusal.__cause__ = refusal.__context__ = None  # all of them hold frames, which hold us
             return refusal.with_traceback(None), 0.0
+        if crop is None or left.is_set():
+            return None, 0.0
         begun = time.perf_counter()
         row = self._try(crop)
         return _failed() if row is None else row, time.perf_counter() - begun

@@ -188,6 +188,8 @@ class Repository:
                     await self.load(place)
                 except (ResiduaError, OSError):
                     continue  # logged, and the old one serves on
+                except Exception:  # noqa: BLE001  # a runtime's own: the watch goes on
+                    _LOG.exception("model %s version %s", place.name, place.version)
 
     async def close(self) -> None:
         """Wait until nothing is under way."""

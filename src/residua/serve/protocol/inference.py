@@ -13,6 +13,7 @@ from residua.serve.protocol.tensors import Answer, Question, Tensor, Wanted
 from residua.serve.refusals import Kind, Refusal
 
 INPUT, OUTPUT = "image", "probabilities"
+_LONGEST = 10**15  # microseconds: beyond any timeout that is allowed, and still a float
 EXTENSIONS = ("classification", "binary_tensor_data", "model_repository", "encoded_pictures")
 
 
@@ -43,6 +44,8 @@ def describe_model(core: Core, place: Place) -> dict[str, Any]:
 async def infer(core: Core, place: Place, question: Question) -> Answer:
     """Answer a question. Raises Refusal; one bad picture refuses the whole."""
     wanted = question.outputs or (Wanted(OUTPUT),)
+    if len(wanted) > 1:  # each is as large as the others: a few bytes could ask for gigabytes
+        raise Refusal(Kind.INVALID, f"{len(wanted)} outputs; there is one, {OUTPUT}.")
     for each in wanted:
         if each.name != OUTPUT:
             raise Refusal(Kind.INVALID, f"There is no output {each.name[:64]!r}, only {OUTPUT}.")
@@ -100,7 +103,7 @@ def read_timeout(microseconds: Any) -> float | None:
         return None
     if isinstance(microseconds, bool) or not isinstance(microseconds, int) or microseconds < 0:
         raise Refusal(Kind.INVALID, "The parameter timeout is a whole number of microseconds.")
-    return microseconds / 1e6
+    return min(microseconds, _LONGEST) / 1e6
 
 
 def list_models(core: Core, *, ready_only: bool = False) -> list[dict[str, str]]:

@@ -233,11 +233,20 @@ def read_question(request: Any, context: Context, core: Core) -> Question:
         else Wanted(each.name)
         for each in request.outputs
     )
-    said = request.parameters["timeout"].int64_param if "timeout" in request.parameters else None
-    timeout, left = read_timeout(said), context.time_remaining()
+    timeout = read_timeout(_read_parameter(request.parameters, "timeout"))
+    left = context.time_remaining()
     if left is not None and (timeout is None or left < timeout):
         timeout = min(max(left, 1e-3), core.settings.longest_timeout)
     return Question(inputs, outputs, request.id, timeout)
+
+
+def _read_parameter(parameters: Any, name: str) -> Any:
+    """Return a parameter, of whatever kind it is; None: not said."""
+    if name not in parameters:
+        return None
+    said = parameters[name]
+    kind = said.WhichOneof("parameter_choice")
+    return getattr(said, kind) if kind else None
 
 
 def _read_contents(tensor: Any, most: int) -> Tensor:
@@ -257,8 +266,13 @@ def _read_contents(tensor: Any, most: int) -> Tensor:
         )
     if tensor.datatype == "BYTES":
         return Tensor(tensor.name, "BYTES", shape, values)
-    data = np.array(values).astype(find_datatype(tensor.name, tensor.datatype)).reshape(shape)
-    return Tensor(tensor.name, tensor.datatype, shape, data)
+    kind = find_datatype(tensor.name, tensor.datatype)
+    given = np.array(values)
+    if kind.kind in "iu" and given.size:
+        bounds = np.iinfo(kind)
+        if given.min() < bounds.min or given.max() > bounds.max:
+            raise Refusal(Kind.INVALID, f"{tensor.name}: a value is no {tensor.datatype}.")
+    return Tensor(tensor.name, tensor.datatype, shape, given.astype(kind).reshape(shape))
 
 
 def _snake(name: str) -> str:
