@@ -49,17 +49,17 @@ def test_sigkill_changes_nothing(pictures, teacher, tmp_path, processes, kind):
 
 
 def test_two_processes_learn_what_one_does(pictures, teacher, tmp_path):
-    """Averaging of gradients rounds in another order; statistics are of the same micro-batches."""
+    """As far as rounding goes (see test_ranks): masks are drawn for rows, whoever computes them."""
     results = []
+    settings = ("loop.sync_norm=true", "loop.micro_batch=0", "precision.compute=fp32")
+    options = ["--recipe", "mgd", *(word for each in settings for word in ("-o", each))]
     for processes in (1, 2):
         output = tmp_path / f"{processes}.bundle"
-        options = ("--recipe", "mgd", "-o", "loop.sync_norm=true", "-o", "loop.epochs=1")
         finish(distil(pictures, output, teacher, *options, processes=processes))
-        results.append(load_file(output / "weights.safetensors"))
+        tensors = load_file(output / "weights.safetensors")
+        results.append(np.concatenate([tensors[name].ravel() for name in sorted(tensors)]))
     one, two = results
-    change = np.sqrt(sum(np.square(one[name] - two[name]).sum() for name in one))
-    size = np.sqrt(sum(np.square(array).sum() for array in one.values()))
-    assert change < 0.05 * size
+    assert np.linalg.norm(two - one) <= 1e-3 * np.linalg.norm(one)
 
 
 def test_the_chain_killed_in_each_stage_ends_as_undisturbed(pictures, more, teacher, tmp_path):

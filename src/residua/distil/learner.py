@@ -8,8 +8,8 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from residua.data.augment.mix import one_hot
 from residua.distil import losses
 from residua.distil.criteria import Criterion
 from residua.distil.seen import Seen
@@ -101,7 +101,7 @@ def spread(targets: Tensor, classes: int) -> Tensor:
     """Return targets as rows: float [N, classes]; a label of -1 becomes zeros."""
     if targets.ndim == 2:
         return targets
-    return functional.one_hot(targets.clamp(min=0), classes).float() * (targets >= 0)[:, None]
+    return one_hot(targets, classes)
 
 
 def lose_labels(loss: RowLoss, logits: Tensor, rows: Tensor) -> Tensor:

@@ -95,5 +95,6 @@ def _cut(length: int, side: int, centre: int) -> tuple[int, int]:
 
 
 def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """int64 [N] → float32 [N, num_classes]."""
-    return functional.one_hot(labels, num_classes).float()
+    """int64 [N] → float32 [N, num_classes]; a label below 0 is none and becomes zeros."""
+    rows = functional.one_hot(labels.clamp(min=0), num_classes).float()
+    return rows * (labels >= 0)[:, None]
