@@ -15,9 +15,9 @@ import torch
 from recording import measure_pairs, write_result
 from residua.bench.stand_in import make_stand_in
 from residua.bundle.schema import Preprocess
-from residua.distil.criteria import make_criterion
+from residua.distil.compare.criteria import make_criterion
 from residua.distil.learner import Distilling
-from residua.distil.teacher import make_teacher
+from residua.distil.teachers.teacher import make_teacher
 from residua.train.recipe.distil import DistilPart
 from residua.train.recipe.tree import LossPart
 from residua.train.update.learner import Place, Supervised

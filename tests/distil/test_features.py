@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck
 
-from residua.distil.features import (
+from residua.distil.compare.features import (
     Adapter,
     AttentionTransfer,
     Likeness,

@@ -7,8 +7,8 @@ import torch
 from distil.test_learner import CPU
 from residua.base.errors import SettingError
 from residua.bundle.schema import Classes, Preprocess
-from residua.distil.foreign import OnnxTeacher
-from residua.distil.teacher import open_teacher
+from residua.distil.teachers.foreign import OnnxTeacher
+from residua.distil.teachers.teacher import open_teacher
 from residua.train.recipe.distil import DistilPart
 
 onnx = pytest.importorskip("onnx")

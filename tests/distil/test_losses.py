@@ -8,7 +8,7 @@ import torch
 from torch.autograd import gradcheck
 from torch.nn import functional
 
-from residua.distil import losses
+from residua.distil.compare import losses
 
 GENERATOR = torch.Generator().manual_seed(5)
 STUDENT, TEACHER = (

@@ -7,7 +7,7 @@ import torch
 from making import make_bundle
 from residua.base.errors import SettingError
 from residua.bundle.schema import Classes
-from residua.distil.teacher import make_teacher
+from residua.distil.teachers.teacher import make_teacher
 from residua.pixels.graph import Normalize
 from residua.train.update.precision import Precision
 from residua.zoo.load import make_network

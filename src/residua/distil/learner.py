@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from residua.data.augment.mix import one_hot
-from residua.distil import losses
-from residua.distil.criteria import Criterion
-from residua.distil.seen import Seen
-from residua.distil.teaching import Teaching
+from residua.distil.compare import losses
+from residua.distil.compare.criteria import Criterion
+from residua.distil.compare.seen import Seen
+from residua.distil.teachers.teaching import Teaching
 from residua.train.recipe.distil import DistilPart
 from residua.train.update.learner import Learner, Place
 from residua.train.update.losses import RowLoss

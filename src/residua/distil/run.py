@@ -12,10 +12,10 @@ from residua.base.files import sha256_of
 from residua.bundle.store import WEIGHTS
 from residua.data.source import Parts, Source
 from residua.data.sources.unlabelled import join
-from residua.distil.criteria import make_criterion
+from residua.distil.compare.criteria import make_criterion
 from residua.distil.learner import Distilling, Mutual
-from residua.distil.peer import find_fresh_row, make_peer
-from residua.distil.teacher import open_teacher
+from residua.distil.teachers.peer import find_fresh_row, make_peer
+from residua.distil.teachers.teacher import open_teacher
 from residua.train.recipe.distil import DistilPart
 from residua.train.recipe.file import change
 from residua.train.recipe.tree import Recipe

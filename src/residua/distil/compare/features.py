@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from residua.distil.losses import widen
+from residua.distil.compare.losses import widen
 
 
 class Adapter(nn.Module):

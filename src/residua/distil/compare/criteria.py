@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from residua.base.errors import SettingError
 from residua.bundle.schema import Architecture
 from residua.data.draws import Purpose, bits
-from residua.distil import losses
-from residua.distil.features import (
+from residua.distil.compare import losses
+from residua.distil.compare.features import (
     AttentionTransfer,
     Likeness,
     MaskedGeneration,
     ProjectorEnsemble,
 )
-from residua.distil.seen import Seen, choose_features, count_channels, pair_features
+from residua.distil.compare.seen import Seen, choose_features, count_channels, pair_features
 from residua.train.recipe.distil import DistilPart
 from residua.train.update.learner import Place
 

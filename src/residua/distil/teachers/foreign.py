@@ -16,8 +16,8 @@ from torch import Tensor
 from residua.base.errors import SettingError
 from residua.base.files import sha256_of
 from residua.bundle.schema import Preprocess
-from residua.distil.seen import Seen
-from residua.distil.teaching import Translator
+from residua.distil.compare.seen import Seen
+from residua.distil.teachers.teaching import Translator
 
 _TINY = 1e-12  # below it a probability's logarithm says nothing
 

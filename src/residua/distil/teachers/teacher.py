@@ -11,8 +11,8 @@ from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Classes, Preprocess
 from residua.bundle.store import WEIGHTS, Bundle
-from residua.distil.seen import Seen
-from residua.distil.teaching import Teaching, Translator
+from residua.distil.compare.seen import Seen
+from residua.distil.teachers.teaching import Teaching, Translator
 from residua.train.recipe.distil import DistilPart
 from residua.train.update.precision import Precision, choose_precision
 from residua.zoo.load import make_network
@@ -69,7 +69,7 @@ def open_teacher(
     student's. Raises what opening a bundle raises, SettingError where it knows not all classes.
     """
     if Path(source).suffix == ".onnx":
-        from residua.distil.foreign import OnnxTeacher
+        from residua.distil.teachers.foreign import OnnxTeacher
 
         return OnnxTeacher(Path(source), len(classes), seen)
     if part.precision != "same":

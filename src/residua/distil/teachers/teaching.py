@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from residua.bundle.schema import Architecture, Preprocess
-from residua.distil.seen import Seen
+from residua.distil.compare.seen import Seen
 
 
 class Teaching(nn.Module):
