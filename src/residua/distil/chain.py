@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,14 @@ def run_chain(
     unlabelled = _mine(recipe, parts, chain, work, ranks, display) if chain.unlabelled else None
     first = _run(
         "stage1", work, recipe, parts, unlabelled, how,
-        partial_of(distil, recipe, parts, unlabelled=unlabelled),
+        partial(distil, recipe, parts, unlabelled=unlabelled),
     )  # fmt: skip
     second_recipe = _fine_tune(recipe, first.bundle, chain)
-    second = partial_of(distil, second_recipe, parts)
+    second = partial(distil, second_recipe, parts)
     stages = [first, _run("stage2", work, second_recipe, parts, None, how, second)]
     if chain.fix_size:
         fixing = make_fix(stages[-1].bundle, chain.fix_size)
-        stages.append(_run("fix", work, fixing, parts, None, how, partial_of(train, fixing, parts)))
+        stages.append(_run("fix", work, fixing, parts, None, how, partial(train, fixing, parts)))
     if ranks.first:
         _write(stages, output, overwrite=overwrite)
     ranks.share(None)
@@ -102,13 +103,6 @@ def make_fix(bundle: Bundle, size: int) -> Recipe:
     last = f"stage{len(bundle.manifest.architecture.depths)}"
     given = {"model.pretrained": str(bundle.path), "model.freeze": last, "augment.image_size": size}
     return change(read_recipe_file("fix-size"), given)
-
-
-def partial_of(
-    run: Callable[..., Trained], *arguments: Any, **options: Any
-) -> Callable[..., Trained]:
-    """Return ``run`` with these arguments, to be called with the rest."""
-    return lambda **rest: run(*arguments, **options, **rest)
 
 
 def _mine(
