@@ -37,6 +37,8 @@ def test_commands_and_their_options_exist(line):
     command = typer.main.get_command(app)
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
+    if default := getattr(command, "default_command", ""):
+        command = command.commands[default]
     assert not getattr(command, "commands", None), f"no verb in: {line}"
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
     for word in words:

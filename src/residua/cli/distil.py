@@ -25,10 +25,12 @@ _CHAIN = "Stages of ssld"
 class RunByDefault(TyperGroup):
     """``residua distil DATA …`` is ``residua distil run DATA …``."""
 
+    default_command = "run"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put "run" before what begins with no command."""
+        """Put the default command before what begins with none."""
         if not args or args[0] not in self.commands:
-            args = ["run", *args]
+            args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 
 
