@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from residua.base.errors import SettingError
-from residua.base.files import replacing_folder, write_atomic
+from residua.base.files import replacing_folder
 from residua.bundle.schema import Classes
 from residua.data.packing.shard_writer import ShardWriter, pack_files
 from residua.data.sources.open import LISTS
@@ -40,12 +40,12 @@ def write_chosen(
     """Write the pictures of ``chosen`` (class, score, place), in their order."""
     if pictures.root is not None and output.suffix:
         root = os.path.relpath(pictures.root, output.parent or ".")
-        lines = [
-            f"{Path(root, part.names[at]).as_posix()}\t{classes.names[row['class']]}"
-            f"\t{row['score']:.4f}\n"
-            for part, at, row in _find(pictures, chosen, chunk)
-        ]
-        write_atomic(output, "".join(lines).encode(errors="surrogateescape"))
+        scratch = output.with_name(f".{output.name}.partial")
+        with scratch.open("w", encoding="utf-8", errors="surrogateescape") as lines:
+            for part, at, row in _find(pictures, chosen, chunk):
+                name = Path(root, part.names[at]).as_posix()
+                lines.write(f"{name}\t{classes.names[row['class']]}\t{row['score']:.4f}\n")
+        scratch.replace(output)
         return
     with replacing_folder(output) as folder:
         folder.mkdir(exist_ok=True)
