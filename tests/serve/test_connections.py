@@ -101,6 +101,11 @@ class TestSlowHeaders:
         answer = ask(slow + half, b"st: x\r\nConnection: close\r\n\r\n", pause=0.1)
         assert answer.count(b"HTTP/1.1 200") == 2
 
+    def test_what_is_no_http_behind_a_request_costs_that_no_answer(self, ask):
+        answer = ask(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n\x00\x00garbage", b"more", pause=0.1)
+        first, second = answer.index(b"HTTP/1.1 200"), answer.index(b"HTTP/1.1 400")
+        assert first < answer.index(b"good") < second
+
     def test_what_comes_in_time_is_answered(self, ask):
         answer = ask(b"GET / HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n", pause=0.1)
         assert answer.startswith(b"HTTP/1.1 200")
@@ -142,6 +147,15 @@ def test_odd_beginnings_are_refused_or_closed(server, sent, half_closed, port):
         assert answer[9:10] == b"4", answer[:200]
     assert server.process.poll() is None
     assert server.ask("GET", "/v2/health/live").status == 200
+
+
+def test_what_is_no_http_is_counted(server):
+    name = 'residua_rejected_total{reason="invalid"}'
+    before = read_figure(server, name)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"\x00" * 10)
+        assert client.recv(1000).startswith(b"HTTP/1.1 400")
+    assert read_figure(server, name) == before + 1
 
 
 def test_half_closed_clients_are_forgotten(server, photo):

@@ -26,6 +26,7 @@ from residua.serve.listening import bind
 from residua.serve.memory import give_back_memory
 from residua.serve.models.repository import Place, watching
 from residua.serve.protocol.servicer import Servicer
+from residua.serve.refusals import Kind
 from residua.serve.settings import Settings
 from residua.serve.workers import tell_ready
 
@@ -133,10 +134,20 @@ def _make_http(core: Core) -> uvicorn.Server:
     config = uvicorn.Config(
         make_app(core), log_config=None, access_log=False, server_header=False, lifespan="off",
         timeout_keep_alive=_KEEP_ALIVE, timeout_graceful_shutdown=int(settings.grace) + 1,
-        limit_concurrency=_CONNECTIONS, backlog=_CONNECTIONS, http=Connection,
+        limit_concurrency=_CONNECTIONS, backlog=_CONNECTIONS, http=_make_connection(core),
         proxy_headers=False, **tls,
     )  # fmt: skip
     return _Server(config)
+
+
+def _make_connection(core: Core) -> type[Connection]:
+    """Return the class of the connections, whose refusals are counted."""
+    refused = core.metrics.rejected.labels(Kind.INVALID.reason)
+
+    class Counted(Connection):
+        told = staticmethod(refused.inc)
+
+    return Counted
 
 
 def _make_rpc(core: Core, *, reuse_port: bool) -> grpc.aio.Server | None:

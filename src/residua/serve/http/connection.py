@@ -6,6 +6,7 @@ memory.
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -63,13 +64,18 @@ class _Joining:
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, closed where headers do not come, and refused (400) where too many."""
+    """uvicorn's connection, closed where headers do not come, and refused (400) where too many.
 
+    ``told`` hears of every request that is refused here, where no route ever sees it.
+    """
+
+    told: Callable[[], None] = staticmethod(lambda: None)
     _patience: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _pending = 0  # bytes of headers that have not ended
     _heads = 0  # headers that have ended
     _in_head = False
+    _no_http = ""  # what came behind a request that is still answered
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, not forever."""
@@ -84,6 +90,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; what has come of headers that have not ended is counted by its pieces too."""
+        if self._no_http:
+            return
         before_body, heads = self._in_head or not self._reads_body, self._heads
         super().data_received(_decline_upgrade(data) if before_body else data)
         if self.transport.is_closing():
@@ -131,8 +139,18 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request is answered; the next may have begun already."""
         super().on_response_complete()
-        if self._in_head and not self._answers:
+        if self._no_http and not self._answers and not self.transport.is_closing():
+            self.send_400_response(self._no_http)
+        elif self._in_head and not self._answers:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, after the answers to what came before it."""
+        if self._answers and not self._reads_body:
+            self._no_http = msg
+            return
+        self.told()
+        super().send_400_response(msg)
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
