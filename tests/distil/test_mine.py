@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from making import save_noise
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
 from residua.data.sources.unlabelled import open_unlabelled
 from residua.distil.mine import run as running
 from residua.distil.mine.choose import Chooser
 from residua.distil.mine.chunks import find_place
+from residua.distil.mine.known import look
 from residua.distil.mine.run import Wanted, mine
 from residua.distil.mine.scores import Scores, read_scores
 from residua.predict.classifier import Classifier
@@ -147,6 +149,17 @@ def test_classes_of_the_student_are_matched_by_name(classifier, folder, tmp_path
     expected = Counter(label for label, _ in expect(classifier, folder).values())
     assert labels == {names[2]: expected[names[2]], names[0]: expected[names[0]]}
     assert report.as_record()["of_other_classes"] == expected[names[1]]
+
+
+def test_the_looks_of_a_mirror_image_are_those_of_the_mirrored_picture(tmp_path):
+    whole = save_noise(tmp_path / "noise.png", size=(160, 96))  # of whole boxes for a thumbnail
+    flipped = io.BytesIO()
+    Image.open(whole).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(flipped, "PNG")
+    (_, mirrored), (real,) = (
+        look(whole.read_bytes(), "", mirrored=True), look(flipped.getvalue(), "")
+    )  # fmt: skip
+    assert (mirrored.code ^ real.code).bit_count() <= 1
+    assert np.abs(mirrored.thumb.astype(int) - real.thumb.astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize(("per_class", "threshold"), [(1, 0.0), (3, 0.2), (1000, 0.0)])

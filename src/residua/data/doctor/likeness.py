@@ -26,8 +26,18 @@ _BLANK = 4
 
 def hash_picture(image: Image.Image) -> int:
     """Return the 64 bits of a picture of mode RGB or L."""
+    return hash_grey(make_grey(image))
+
+
+def make_grey(image: Image.Image) -> NDArray[np.float32]:
+    """Return a picture of mode RGB or L as its hash sees it: float32 [32, 32]."""
     grey = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
-    waves = cv2.dct(np.asarray(grey, dtype=np.float32))[:8, :8].ravel()
+    return np.asarray(grey, dtype=np.float32)
+
+
+def hash_grey(grey: NDArray[np.float32]) -> int:
+    """Return the 64 bits of what ``make_grey`` gives."""
+    waves = cv2.dct(grey)[:8, :8].ravel()
     return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes(), "big")
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from residua.base.errors import ImageError
 from residua.base.machine import usable_cores
@@ -22,8 +21,9 @@ from residua.data.doctor.likeness import (
     DISTANCE,
     THUMB,
     correlate,
-    hash_picture,
+    hash_grey,
     is_blank,
+    make_grey,
     make_thumb,
 )
 from residua.data.source import Source
@@ -86,9 +86,13 @@ class Known:
 
 def look(data: bytes, name: str, *, mirrored: bool = False) -> tuple[Looks, ...]:
     """Return the looks of an encoded picture, and of its mirror image too. Raises ImageError."""
-    image = read_picture(data, name=name, min_side=_LOOKED_AT).image
-    images = [image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] if mirrored else [image]
-    return tuple(Looks(hash_picture(each), make_thumb(each)) for each in images)
+    image = read_picture(data, name=name, min_side=_LOOKED_AT).image.convert("L")
+    grey, thumb = make_grey(image), make_thumb(image)
+    looks = Looks(hash_grey(grey), thumb)
+    if not mirrored:
+        return (looks,)
+    other = thumb.reshape(THUMB, THUMB)[:, ::-1].ravel()
+    return looks, Looks(hash_grey(np.ascontiguousarray(grey[:, ::-1])), other)
 
 
 def know(source: Source | None) -> Known:
