@@ -126,3 +126,92 @@ def test_hidden_channels_change_with_the_update(teacher, batch):
     other = learner(*batch, Place(seed=0, epoch=1, step=3, first_row=0))
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     assert not torch.equal(first, other)
+
+
+def softmaxes(student, teacher, temperature):
+    return (student / temperature).softmax(1), (teacher / temperature).softmax(1)
+
+
+def expect_dkd(s, t, y):
+    """T² (alpha TCKD + beta NCKD), T = 3, alpha = 0.7, beta = 5, row by row in float64."""
+    found = []
+    for one, other, label in zip(*softmaxes(s, t, 3.0), y, strict=True):
+        rest = [c for c in range(3) if c != label]
+        pairs = ((one[label], other[label]), (one[rest].sum(), other[rest].sum()))
+        target = sum(b * (b / a).log() for a, b in pairs)
+        ours, theirs = one[rest] / one[rest].sum(), other[rest] / other[rest].sum()
+        found.append(9 * (0.7 * target + 5 * (theirs * (theirs / ours).log()).sum()))
+    return torch.stack(found)
+
+
+def expect_dist(s, t, _):
+    """T² (beta (1 - r of rows) + gamma (1 - mean r of columns)), T = 2, beta = 3, gamma = 0.4."""
+    p, q = softmaxes(s, t, 2.0)
+
+    def correlation(a, b):
+        return torch.tensor(np.corrcoef(a.numpy(), b.numpy())[0, 1])
+
+    rows = torch.stack([correlation(a, b) for a, b in zip(p, q, strict=True)])
+    columns = torch.stack([correlation(p[:, c], q[:, c]) for c in range(3)]).mean()
+    return 4 * (3 * (1 - rows) + 0.4 * (1 - columns))
+
+
+def expect_wsl(s, t, y):
+    """T² CE(p_t, p_s) (1 - exp(-CE_s / CE_t)), T = 2."""
+    p, q = softmaxes(s, t, 2.0)
+    ratio = functional.cross_entropy(s, y, reduction="none") / functional.cross_entropy(
+        t, y, reduction="none"
+    )
+    return -4 * (q * p.log()).sum(1) * (1 - (-ratio).exp())
+
+
+def expect_skd(s, t, y):
+    """alpha T² CE + (1 - alpha) CE(y) of standardised logits, m = 1.5, alpha = 0.8, T = 2."""
+    u, v = (1.5 * (z - z.mean(1, True)) / (z.var(1, False, keepdim=True) + 1e-5).sqrt()
+            for z in (s, t))  # fmt: skip
+    p, q = softmaxes(u, v, 2.0)
+    return -0.8 * 4 * (q * p.log()).sum(1) + 0.2 * functional.cross_entropy(u, y, reduction="none")
+
+
+def expect_ssld(s, t, _):
+    p, q = softmaxes(s, t, 1.0)
+    return ((q * (q / p).log()).sum(1) + (p * (p / q).log()).sum(1)) / 2
+
+
+VALUES = {
+    "dkd": (expect_dkd, {"temperature": 3.0, "alpha": 0.7, "beta": 5.0}),
+    "dist": (expect_dist, {"temperature": 2.0, "beta": 3.0, "gamma": 0.4}),
+    "wsl": (expect_wsl, {"temperature": 2.0}),
+    "skd": (expect_skd, {"temperature": 2.0, "multiplier": 1.5, "alpha": 0.8}),
+    "ssld": (expect_ssld, {}),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_number_of_the_recipe_has_its_place_in_the_loss(name, teacher, batch):
+    """The method's loss with unusual numbers, worked out in float64; a third of it counts."""
+    expect, numbers = VALUES[name]
+    changes = {f"distil.{key}": value for key, value in numbers.items()}
+    learner = make_learner(
+        name, teacher, **changes, **{"distil.label_weight": 0.0, "distil.weight": 1 / 3}
+    )
+    learner.network.eval()
+    with torch.no_grad():
+        student = learner.network(batch[0]).double()
+        logits = learner.teacher.observe(batch[0]).logits.double()
+        found = learner(*batch, PLACE)
+    expected = expect(student, logits, batch[1]) / 3
+    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_mutual_learning_adds_both_losses_and_the_divergence(teacher, batch):
+    learner = make_learner("dml", teacher)
+    peer = learner.companions["peer"]
+    learner.network.eval()
+    peer.eval()
+    with torch.no_grad():
+        ours, theirs = (network(batch[0]).double() for network in (learner.network, peer))
+        found = learner(*batch, PLACE)
+    hard = [functional.cross_entropy(z, batch[1], reduction="none") for z in (ours, theirs)]
+    expected = expect_ssld(ours, theirs, None) + hard[0] + hard[1]
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)

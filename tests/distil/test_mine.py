@@ -12,10 +12,9 @@ from PIL import Image
 from making import save_noise
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.sources.unlabelled import open_unlabelled
+from residua.data.sources.unlabelled import find_place, open_unlabelled
 from residua.distil.mine import run as running
 from residua.distil.mine.choose import Chooser
-from residua.distil.mine.chunks import find_place
 from residua.distil.mine.known import look
 from residua.distil.mine.run import Wanted, mine
 from residua.distil.mine.scores import Scores, read_scores

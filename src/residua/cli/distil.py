@@ -170,7 +170,7 @@ def _run(options: dict[str, Any]) -> None:
     from residua.train.recipe.compose import Wishes
 
     _refuse_no_student(options)
-    if options["recipe"] == "ssld":
+    if options["recipe"].lower() == "ssld":
         trainer: Callable[..., Any] = _make_chain(options)
         show: Any = _show_stages
     else:

@@ -48,9 +48,10 @@ def mine(
     """Choose the pictures of each class that the teacher is surest of.
 
     For training a student on what has no labels: residua distil DATA --unlabelled mined.txt …
-    Pictures go by once, in bounded memory, however many there are; a run that was interrupted goes
-    on, and the same with another --per-class or --threshold takes seconds. The report beside the
-    output says of each class how many there were, how sure the teacher is, and what was left out.
+    Pictures go by once, in chunks of 4,096, however many there are; a run that was interrupted goes
+    on, and for another --per-class or --threshold the teacher is not asked again. The report
+    beside the output says of each class how many there were, how sure the teacher is, and what was
+    left out.
 
     For example:
 

@@ -62,6 +62,14 @@ def bits(
         return scramble(keys[:, None] + steps[None, :])
 
 
+def fractions(
+    purpose: Purpose, *, seed: int, epoch: int, indices: NDArray[np.int64], count: int
+) -> NDArray[np.float32]:
+    """Return ``count`` numbers in 0…1 for each of ``indices``, of 24 bits: float32 [N, count]."""
+    words = bits(purpose, seed=seed, epoch=epoch, indices=indices, count=count)
+    return (words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
 def stream(purpose: Purpose, *, seed: int, epoch: int, index: int) -> Iterator[float]:
     """Yield numbers in [0, 1) for one ``index``: those of ``bits``, for whoever needs but a few.
 

@@ -22,8 +22,7 @@ from residua.base.files import write_atomic
 from residua.bundle.schema import Metrics
 from residua.bundle.store import WEIGHTS, Bundle, is_bundle, read_bundle, write_bundle
 from residua.data.source import Parts, Source
-from residua.data.sources.unlabelled import open_unlabelled
-from residua.distil.mine.chunks import find_place
+from residua.data.sources.unlabelled import find_place, open_unlabelled
 from residua.distil.mine.run import Wanted, mine
 from residua.distil.run import distil
 from residua.evaluate.ranks import SINGLE, Ranks

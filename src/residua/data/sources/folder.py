@@ -13,7 +13,6 @@ is matched by its name (or id), never by its position. Hidden files and folders 
 is taken for a picture by its suffix; whether it is one shows when it is read.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from residua.base.nearest import nearest
 from residua.bundle.schema import Classes
 from residua.data.source import Files, Source
 from residua.data.sources.labels import absent_note, match_names, some, spell
-from residua.data.sources.place import is_hidden, title_of
+from residua.data.sources.place import is_hidden, title_of, walk_files
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -40,7 +39,7 @@ def read_folder(root: Path, classes: Classes | None = None) -> Source:
     classes. Raises DataError where there is nothing to read.
     """
     folders = _class_folders(root)
-    found = {folder.name: list_pictures(folder) for folder in folders}
+    found = {folder.name: _pictures(folder) for folder in folders}
     notes = _stray_notes(root, found)
     if classes is None:
         if not any(pictures for pictures, _ in found.values()):
@@ -93,20 +92,11 @@ def _class_folders(root: Path) -> list[Path]:
     return sorted(folders, key=lambda path: spell(path.name))
 
 
-def list_pictures(folder: Path) -> tuple[list[Path], int]:
+def _pictures(folder: Path) -> tuple[list[Path], int]:
     """Return the pictures below ``folder`` in sorted order, and how many other files lie there."""
-    pictures: list[Path] = []
-    others = 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        for name in sorted(files):
-            if is_hidden(name):
-                continue
-            if Path(name).suffix.lower() in SUFFIXES:
-                pictures.append(Path(place, name))
-            else:
-                others += 1
-    return pictures, others
+    files = list(walk_files(folder))
+    pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
+    return pictures, len(files) - len(pictures)
 
 
 def _refuse_parts(root: Path, folders: list[str]) -> None:

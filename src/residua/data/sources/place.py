@@ -1,7 +1,9 @@
 """Where a data set lies: paths, wildcards and ranges such as ``train-{000..012}.tar``."""
 
 import glob
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from residua.base.errors import DataError
@@ -49,6 +51,15 @@ def missing(path: Path) -> DataError:
 def title_of(path: Path) -> str:
     """Name a place without telling in a bundle where on this machine it lies."""
     return "/".join(path.parts[-2:]) if path.is_absolute() else str(path)
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below ``folder`` at any depth, folder by folder, sorted, none hidden."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for name in sorted(files):
+            if not is_hidden(name):
+                yield Path(place, name)
 
 
 def is_hidden(name: str) -> bool:

@@ -7,7 +7,7 @@
 ``join`` puts them behind a labelled source: one training then sees both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,47 @@ import numpy as np
 from residua.base.errors import DataError
 from residua.bundle.schema import Classes
 from residua.data.source import UNLABELLED, Files, Source
-from residua.data.sources.folder import list_pictures
+from residua.data.sources.folder import SUFFIXES
 from residua.data.sources.open import LISTS, kind_of
-from residua.data.sources.place import missing, title_of
+from residua.data.sources.place import missing, title_of, walk_files
 from residua.data.sources.shards import index_shards
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where unlabelled pictures are; ``root`` is what names are relative to, None of shards."""
+
+    place: str
+    root: Path | None
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the files of a folder or list, in an order that stays the same."""
+        path = Path(self.place)
+        if not path.is_dir():
+            yield from _read_lines(path)
+            return
+        for file in walk_files(path):
+            if file.suffix.lower() in SUFFIXES:
+                yield file.relative_to(path).as_posix()
+
+
+def find_place(place: str | Path) -> Place:
+    """Return where the pictures of ``place`` are. Raises DataError where it is of no such kind."""
+    path = Path(place)
+    if path.suffix.lower() in LISTS:
+        if not path.is_file():
+            raise missing(path)
+        return Place(str(place), path.parent)
+    if kind_of(place) == "shards":
+        return Place(str(place), None)
+    if path.is_dir():
+        return Place(str(place), path)
+    if not path.exists():
+        raise missing(path)
+    raise DataError(
+        f"{place} holds no pictures without labels that residua could read.",
+        next_step="Give a folder of pictures, tar shards, or a list with a path a line.",
+    )
 
 
 def open_unlabelled(place: str | Path, classes: Classes) -> Source:
@@ -27,27 +64,17 @@ def open_unlabelled(place: str | Path, classes: Classes) -> Source:
 
     Raises DataError where there is nothing to read.
     """
-    place = str(place)
-    path = Path(place)
+    found = find_place(place)
     read: Callable[[int], bytes]
-    if path.suffix.lower() in LISTS:
-        names = _read_list(path)
-        read = Files(path.parent, names)
-    elif kind_of(place) == "shards":
-        names, read = index_shards(place)
-    elif path.is_dir():
-        found = list_pictures(path)[0]
-        names = tuple(each.relative_to(path).as_posix() for each in found)
-        read = Files(path, names)
+    if found.root is None:
+        names, read = index_shards(found.place)
     else:
-        raise DataError(
-            f"{place} holds no pictures without labels that residua could read.",
-            next_step="Give a folder of pictures, tar shards, or a list with a path a line.",
-        )
+        names = tuple(found.names())
+        read = Files(found.root, names)
     if not names:
         raise DataError(f"{place} holds no pictures.")
     labels = np.full(len(names), UNLABELLED, dtype=np.int64)
-    return Source(title_of(path), classes, names, labels, read)
+    return Source(title_of(Path(place)), classes, names, labels, read)
 
 
 def join(labelled: Source, unlabelled: Source) -> Source:
@@ -80,11 +107,11 @@ class _Joined:
         return self.second(index - self.count)
 
 
-def _read_list(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        raise missing(path)
+def _read_lines(path: Path) -> Iterator[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with path.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                if name := line.partition("\t")[0].strip():
+                    yield name
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text in UTF-8.", next_step="Save it as UTF-8.") from error
-    return tuple(name for line in lines if (name := line.partition("\t")[0].strip()))

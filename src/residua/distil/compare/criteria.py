@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from residua.base.errors import SettingError
 from residua.bundle.schema import Architecture
-from residua.data.draws import Purpose, bits
+from residua.data.draws import Purpose, fractions
 from residua.distil.compare import losses
 from residua.distil.compare.features import (
     AttentionTransfer,
@@ -121,11 +121,10 @@ def draw(feature: Tensor, place: Place, number: int) -> Tensor:
     rows, channels = feature.shape[:2]
     # A row's key holds its update and which pair this is: no batch has 2^24 rows.
     first = (np.int64(place.step) << 32) + (np.int64(number) << 24) + place.first_row
-    words = bits(
+    numbers = fractions(
         Purpose.HIDDEN_CHANNELS, seed=place.seed, epoch=place.epoch,
         indices=first + np.arange(rows, dtype=np.int64), count=channels,
     )  # fmt: skip
-    numbers = (words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
     return torch.from_numpy(numbers).to(feature.device, non_blocking=True)
 
 

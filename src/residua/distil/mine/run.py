@@ -4,8 +4,8 @@
     mined.json, mined.html    the report: how many of each class, how sure, what was left out
     mined.txt.mine/           the scores of each chunk
 
-Whoever starts the same again goes on: scores that are there are not found anew. So another number
-a class, or another threshold, is a matter of seconds.
+Whoever starts the same again goes on: scores that are there are not found anew. For another
+number a class, or another threshold, the teacher is not asked again.
 """
 
 import json
@@ -24,8 +24,9 @@ from residua.bundle.classes import match_classes
 from residua.bundle.schema import Classes
 from residua.bundle.store import WEIGHTS
 from residua.data.source import Source
+from residua.data.sources.unlabelled import Place, find_place
 from residua.distil.mine.choose import Chooser
-from residua.distil.mine.chunks import SIZE, Place, find_place
+from residua.distil.mine.chunks import SIZE, cut_into_chunks
 from residua.distil.mine.confirm import Confirmer
 from residua.distil.mine.known import know
 from residua.distil.mine.report import Report
@@ -116,7 +117,7 @@ def _score_all(
     confirmer: Confirmer | None = None
     progress = Progress("Asking the teacher")
     try:
-        for number, part in enumerate(pictures.chunks(chunk)):
+        for number, part in enumerate(cut_into_chunks(pictures, chunk)):
             path = work / f"{number:07}.npz"
             scores = read_scores(path, part.names)
             if scores is None:

@@ -13,7 +13,8 @@ from residua.base.files import replacing_folder
 from residua.bundle.schema import Classes
 from residua.data.packing.shard_writer import ShardWriter, pack_files
 from residua.data.sources.open import LISTS
-from residua.distil.mine.chunks import Chunk, Place
+from residua.data.sources.unlabelled import Place
+from residua.distil.mine.chunks import Chunk, cut_into_chunks
 
 _SHARD_BYTES = 256_000_000
 
@@ -57,7 +58,7 @@ def _find(
 ) -> Iterator[tuple[Chunk, int, NDArray[np.void]]]:
     """Yield each chosen picture: its chunk, its position there, its row."""
     first = 0
-    for part in pictures.chunks(chunk):
+    for part in cut_into_chunks(pictures, chunk):
         end = first + len(part.names)
         begun, ended = np.searchsorted(chosen["place"], (first, end))
         for row in chosen[begun:ended]:

@@ -20,7 +20,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from residua.base.errors import TrainingError
 from residua.data.augment.erase import erase
 from residua.data.augment.mix import mix, one_hot
-from residua.data.draws import Purpose, bits
+from residua.data.draws import Purpose, fractions
 from residua.data.settings import AugmentPart
 from residua.train.recipe.tree import PrecisionPart
 from residua.train.update.learner import Learner, Place
@@ -181,7 +181,6 @@ def _draw_drops(
     count = len(list_drop_paths(network))
     # A row's key holds its update too: no batch has 2^32 rows.
     places = (np.int64(step) << 32) + np.arange(first_row, first_row + rows, dtype=np.int64)
-    words = bits(Purpose.DROP_PATH, seed=seed, epoch=epoch, indices=places, count=count)
-    numbers = (words >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+    numbers = fractions(Purpose.DROP_PATH, seed=seed, epoch=epoch, indices=places, count=count)
     device = next(network.parameters()).device
     set_drop_draws(network, torch.from_numpy(numbers.T.copy()).to(device, non_blocking=True))
