@@ -26,9 +26,9 @@ from recording import RESULTS, summarise, write_result
 
 DATA = Path(os.environ.get("RESIDUA_TEST_DATA") or RESULTS.parent.parent / "shared" / "data")
 LABELLED = 500  # of each class; the other 4,500 have no label
-BATCH, UPDATES = 128, 1000
+BATCH, UPDATES = 128, 4000
 ALONE = UPDATES // (10 * LABELLED // BATCH)  # epochs of the labelled pictures
-FIRST = 2  # epochs of all pictures in stage 1: 2 x 390 updates
+FIRST = 9  # epochs of all pictures in stage 1: 9 x 390 updates
 SECOND = (UPDATES - FIRST * (50_000 // BATCH)) // (10 * LABELLED // BATCH)
 SETTINGS = (
     "model.widths=[8,16,32,64]", "model.stem_width=8", "model.small_images=true",
