@@ -116,7 +116,7 @@ def export(
     )  # fmt: skip
     if verify:
         refuse_with_verify(output=output, overwrite=overwrite)
-        return _conclude(list(_verify(model, pictures, names)), json=json, verified=True)
+        return conclude(list(_verify(model, pictures, names)), json=json, verified=True)
     overrides, pruned = override or [], None
     if prune is None:
         bundle = _open_target(model, output, overwrite=overwrite)
@@ -130,7 +130,7 @@ def export(
         bundle, names, precision, takes, pictures,
         calibrate=calibrate, override=overrides, max_drop=max_drop, json=json,
     ) if names else ()  # fmt: skip
-    return _conclude(list(outcomes), json=json, pruned=pruned)
+    return conclude(list(outcomes), json=json, pruned=pruned)
 
 
 def _list(*, json: bool) -> None:
@@ -239,7 +239,7 @@ def _read_images(bundle: "Bundle", pictures: str) -> "list[np.ndarray] | None":
     return images
 
 
-def _conclude(
+def conclude(
     outcomes: "list[Outcome]",
     *,
     json: bool,

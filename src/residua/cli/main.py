@@ -33,6 +33,7 @@ from residua.cli import (
     weights,
 )
 from residua.cli.grouping import GroupedCommand
+from residua.cli.paddle import dispatch, wheel
 
 app = typer.Typer(
     name="residua",
@@ -65,6 +66,9 @@ app.command("models", short_help="List the networks of the series.")(models.mode
 app.add_typer(data.app, name="data", short_help="Check, show, divide and pack pictures.")
 app.add_typer(recipe.app, name="recipe", short_help="List, show and check training recipes.")
 app.add_typer(weights.app, name="weights", short_help="Fetch, import and check weights.")
+app.command("paddleclas", short_help="Predict with the options of the package paddleclas.")(
+    wheel.paddleclas
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -94,13 +98,24 @@ def run() -> None:
     # What importing makes stays: looking through it again and again is 5 % of a prediction's start.
     gc.set_threshold(50_000, 20, 20)
     try:
-        app()
+        _choose_commands()
     except (ResiduaError, OSError) as error:
         # Of several processes that torchrun has started (see evaluate/ranks.py) what comes here is
         # from before they have joined, of the command line alone: one of a machine says it.
         if os.environ.get("LOCAL_RANK", "0") == "0":
             typer.echo(spell_error(error), err=True)
         sys.exit(error.exit_code if isinstance(error, StoppedError) else 1)
+
+
+def _choose_commands() -> None:
+    """Run the command that was given; one by a PaddleClas configuration has its own options."""
+    configured = dispatch.find_configured(sys.argv[1:])
+    if configured is None:
+        app()
+        return
+    from residua.cli.paddle.configured import app as by_configuration
+
+    by_configuration(configured)
 
 
 if __name__ == "__main__":

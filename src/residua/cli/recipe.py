@@ -136,6 +136,23 @@ def keys(
         typer.echo(f"{key.key}: {key.kind}; {default}\n    {key.meaning}".replace("`", ""))
 
 
+@app.command("import")
+def import_configuration(
+    configuration: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A PaddleClas configuration (.yaml).")
+    ],
+    override: Changes = None,
+    cards: Annotated[int, typer.Option(min=1, help="Cards (processes) that it is to run on.")] = 4,
+) -> None:
+    """Print a PaddleClas configuration as a recipe, with what differs and what is left out.
+
+    For example: residua recipe import ppcls/configs/ImageNet/ResNet/ResNet50.yaml > mine.yaml
+    """
+    from residua.cli.paddle.imported import spell_import
+
+    typer.echo(spell_import(configuration, override or [], cards=cards))
+
+
 @app.command()
 def schedule(
     recipe: Given,

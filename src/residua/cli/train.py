@@ -122,13 +122,11 @@ def run(
 
     ``trainer`` is called in place of ``residua.train.run.train``, and ``show`` prints what it gave.
     """
-    from residua.base.errors import StoppedError
     from residua.data.sources.parts import open_parts
     from residua.evaluate.ranks import joining
     from residua.train.display import Display
     from residua.train.recipe.compose import compose_recipe, find_data_part
     from residua.train.run import check_output
-    from residua.train.run import train as run_plainly
     from residua.train.update.precision import choose_device
 
     with joining(device) as ranks:
@@ -136,7 +134,7 @@ def run(
         if not find_lr:
             check_output(output, overwrite=overwrite)
         parts = open_parts(data, find_data_part(wishes), validation=val or None)
-        _say_parts(parts, display)
+        say_parts(parts, display)
         gpu = choose_device(device).type == "cuda"
         choice = compose_recipe(wishes, parts.training, gpu=gpu)
         for note in choice.notes:
@@ -144,20 +142,35 @@ def run(
         if find_lr:
             show_rates(choice.recipe, parts, device=device, display=display, json=json)
             return
-        try:
-            trained = (trainer or run_plainly)(
-                choice.recipe, parts, output=output, run_folder=output.with_suffix(".run"),
-                overwrite=overwrite, restart=restart, device=device, ranks=ranks, display=display,
-            )  # fmt: skip
-        except StoppedError as error:
-            if ranks.first:  # all have stopped at the same update
-                typer.echo(f"\n{error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo(f"\nInterrupted: {output} was not written.", err=True)
-            raise typer.Exit(130) from None
+        trained = train_parts(
+            choice.recipe, parts, output, trainer=trainer,
+            overwrite=overwrite, restart=restart, device=device, ranks=ranks, display=display,
+        )  # fmt: skip
         if ranks.first:
             (show or _print)(trained, parts, val or data, json=json)
+
+
+def train_parts(
+    recipe: "Recipe", parts: "Parts", output: Path, *, trainer: "Trainer | None" = None, **how: Any
+) -> Any:
+    """Return what training gave; an interruption ends the command in a sentence.
+
+    ``trainer`` is called in place of ``residua.train.run.train``, with ``how``.
+    """
+    from residua.base.errors import StoppedError
+    from residua.train.run import train as run_plainly
+
+    try:
+        return (trainer or run_plainly)(
+            recipe, parts, output=output, run_folder=output.with_suffix(".run"), **how
+        )
+    except StoppedError as error:
+        if how["ranks"].first:  # all have stopped at the same update
+            typer.echo(f"\n{error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.echo(f"\nInterrupted: {output} was not written.", err=True)
+        raise typer.Exit(130) from None
 
 
 def show_rates(
@@ -180,7 +193,8 @@ def show_rates(
     )
 
 
-def _say_parts(parts: "Parts", display: "Display") -> None:
+def say_parts(parts: "Parts", display: "Display") -> None:
+    """Say how many pictures and classes there are, and what was noted on them."""
     from residua.base.words import count_of
 
     display.say(
@@ -205,7 +219,7 @@ def _print(trained: "Trained", parts: "Parts", data: str, *, json: bool) -> None
 
     if json:
         validation = as_record(trained.evaluation, parts.validation)
-        typer.echo(dumps(_as_record(trained) | {"validation": validation}, ensure_ascii=False))
+        typer.echo(dumps(as_record_of(trained) | {"validation": validation}, ensure_ascii=False))
     else:
         said = {*parts.training.notes, *parts.validation.notes}  # when it began
         new = tuple(note for note in trained.evaluation.notes if note not in said)
@@ -213,7 +227,7 @@ def _print(trained: "Trained", parts: "Parts", data: str, *, json: bool) -> None
         typer.echo(_describe(trained, data, said))
 
 
-def _as_record(trained: "Trained") -> dict[str, Any]:
+def as_record_of(trained: "Trained") -> dict[str, Any]:
     """Return the run as plain JSON values."""
     metrics, manifest = trained.metrics, trained.bundle.manifest
     return {

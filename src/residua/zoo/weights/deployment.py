@@ -6,10 +6,10 @@ its export writes since 2.6 (``label_list`` in place of a file). What cannot be 
 here is refused, not left out.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,10 +19,8 @@ from residua.base.errors import SettingError
 from residua.bundle.classes import imagenet_classes
 from residua.bundle.schema import Classes
 from residua.zoo.weights.labels import parse_classes
+from residua.zoo.weights.operators import read_operators
 
-# PaddleClas's NormalizeImage and ResizeImage, where a setting is left out.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_BACKENDS = {"cv2": "opencv", "pil": "pillow"}
 _IMAGENET_LIST = "imagenet1k_label_list.txt"
 _SAY_IT = (
     "Correct the file; or take it away, and say how the network sees pictures: residua weights "
@@ -75,93 +73,7 @@ def read_deployment(
 def _read_steps(content: Mapping[str, Any], name: str) -> tuple[dict[str, Any], bool]:
     """Return the fields of Preprocess, and whether a channel of zeros is put behind the others."""
     steps = (content.get("PreProcess") or {}).get("transform_ops")
-    if steps is None:
-        return {}, False
-    found: dict[str, dict[str, Any]] = {}
-    for step in steps:
-        if not isinstance(step, Mapping) or len(step) != 1:
-            raise _refused(
-                name, f"a step of PreProcess is {_spell(step)}, not one name with settings"
-            )
-        ((kind, settings),) = step.items()
-        if kind in found:
-            raise _refused(name, f"PreProcess has two steps {_spell(kind)}")
-        found[kind] = dict(settings or {})
-    unknown = found.keys() - {"DecodeImage", "ResizeImage", "CropImage", "NormalizeImage",
-                              "ToCHWImage"}  # fmt: skip
-    if unknown:
-        raise _refused(
-            name, f"PreProcess has the step {_spell(min(unknown))}, which residua does not do"
-        )
-    decode = found.get("DecodeImage", {})
-    if not decode.get("to_rgb", True):
-        raise _refused(name, "PreProcess decodes to BGR, and residua to RGB")
-    fields = _read_geometry(found, name) | _read_normalisation(found.get("NormalizeImage"), name)
-    return fields, found.get("NormalizeImage", {}).get("channel_num") == 4
-
-
-def _read_geometry(found: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    resize, crop = found.get("ResizeImage"), found.get("CropImage")
-    if resize is None:
-        raise _refused(name, "PreProcess does not resize, so the size of a picture is open")
-    backend = _spell(resize.get("backend") or "cv2").lower()
-    interpolation = _spell(resize.get("interpolation") or "bilinear").lower()
-    if backend not in _BACKENDS or interpolation not in {"bilinear", "bicubic"}:
-        raise _refused(name, f"ResizeImage is {interpolation} by {backend}")
-    fields = {
-        "resampler": _BACKENDS[backend], "interpolation": interpolation, "rounding": "paddle",
-    }  # fmt: skip
-    if resize.get("resize_short"):
-        short = _side(resize["resize_short"], "ResizeImage", name)
-        if crop is None:
-            raise _refused(name, "ResizeImage keeps the proportions, and no CropImage follows")
-        return fields | {
-            "aspect": "crop", "short_side": short, "crop_size": _side(crop.get("size"), "CropImage",
-                                                                      name),
-        }  # fmt: skip
-    side = _side(resize.get("size"), "ResizeImage", name)
-    if crop is not None and _side(crop.get("size"), "CropImage", name) != side:
-        raise _refused(name, f"it squashes pictures to {side} pixels and then cuts a part out")
-    return fields | {"aspect": "squash", "short_side": side, "crop_size": side}
-
-
-def _side(given: Any, step: str, name: str) -> int:
-    """Return a side in pixels: a number, or two equal ones."""
-    sides = given if isinstance(given, list) else [given]
-    if not sides or any(type(side) is not int or side <= 0 for side in sides):
-        raise _refused(name, f"{step} has the size {_spell(given)}")
-    if len(set(sides)) > 1:
-        raise _refused(name, f"{step} makes {_spell(given)} pixels, and residua's crops are square")
-    return int(sides[0])
-
-
-def _read_normalisation(settings: dict[str, Any] | None, name: str) -> dict[str, Any]:
-    """Return mean and std of values in 0…1, of ``(pixel * scale - mean) / std``."""
-    if settings is None:
-        raise _refused(name, "PreProcess has no NormalizeImage")
-    scale = _number(settings.get("scale") or 1 / 255, name)
-    mean = [_number(value, name) for value in settings.get("mean") or _MEAN]
-    std = [_number(value, name) for value in settings.get("std") or _STD]
-    # PaddleClas's own files round 1 / 255 to 0.00392157.
-    factor = 1.0 if math.isclose(scale * 255, 1, abs_tol=1e-5) else 1 / (scale * 255)
-    return {
-        "mean": tuple(value * factor for value in mean),
-        "std": tuple(value * factor for value in std),
-    }
-
-
-def _number(given: Any, name: str) -> float:
-    """Return a number, or a fraction that is written as text: PaddleClas's "1.0/255.0"."""
-    text = _spell(given).strip()
-    parts = text.split("/")
-    try:
-        values = [float(part) for part in parts]
-        number = values[0] if len(values) == 1 else values[0] / values[1]
-    except (ValueError, ZeroDivisionError):
-        number = math.nan
-    if len(parts) > 2 or not math.isfinite(number):
-        raise _refused(name, f"NormalizeImage has {text} where a number should be")
-    return number
+    return ({}, False) if steps is None else read_operators(steps, partial(_refused, name))
 
 
 def _read_labels(
@@ -191,15 +103,6 @@ def _label(given: Any) -> str:
     if not isinstance(given, str | int | float):
         raise TypeError("a label is no text")
     return str(given)
-
-
-def _spell(given: Any) -> str:
-    """Return a value for a sentence. What aliases nest in each other is never written out."""
-    if isinstance(given, list) and len(given) <= 4:
-        return f"[{', '.join(_spell(part) for part in given if not isinstance(part, list))}]"
-    if given is None or isinstance(given, str | int | float):
-        return str(given)[:40]
-    return f"a {type(given).__name__}"
 
 
 def _named(classes: Classes) -> Classes:

@@ -1,0 +1,35 @@
+"""residua export -c CONFIGURATION: weights for other runtimes."""
+
+from pathlib import Path
+
+import typer
+
+from residua.cli.paddle.reading import Config, Json, Override, Profiler, read, tell
+
+
+def export(
+    config: Config,
+    override: Override = None,
+    profiler_options: Profiler = "",  # noqa: ARG001  # PaddleClas's own, left
+    json: Json = False,
+) -> None:
+    """Write Global.pretrained_model for other runtimes into Global.save_inference_dir.
+
+    That folder becomes a bundle with exports for OpenVINO and ONNX, compared with the network.
+    """
+    from residua.bundle.store import is_bundle, write_bundle
+    from residua.cli.export import conclude
+    from residua.compat.weights import open_weights
+    from residua.export.run import export_bundle
+
+    configuration, _ = read(config, override)
+    general = configuration.whole.part("Global")
+    target = Path(general.text("save_inference_dir", "./inference"))
+    bundle = open_weights(configuration)
+    if target.exists() and any(target.iterdir()) and not is_bundle(target):
+        raise general.refused("save_inference_dir", f"is {target}, where something else lies")
+    tell(configuration)
+    written = write_bundle(target, bundle.manifest, bundle.tensors(), overwrite=True)
+    outcomes = list(export_bundle(written, ("openvino", "onnx"), notify=lambda _: None))
+    typer.echo(f"Wrote {target}.", err=True)
+    conclude(outcomes, json=json)

@@ -1,0 +1,70 @@
+"""residua train -c CONFIGURATION: what a PaddleClas configuration says is trained."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from residua.cli.paddle.reading import Config, Json, Override, Profiler, read, tell
+
+if TYPE_CHECKING:
+    from residua.compat.config.read import Configuration
+    from residua.train.run import Trained
+
+
+def train(
+    config: Config,
+    override: Override = None,
+    profiler_options: Profiler = "",  # noqa: ARG001  # PaddleClas's own, left
+    json: Json = False,
+) -> None:
+    """Train what a PaddleClas configuration says, and write OUTPUT_DIR/NAME/best_model.bundle.
+
+    An interrupted run goes on with the same command. Several cards or processes: torchrun
+    --nproc-per-node 4 -m residua train -c CONFIG
+    """
+    from residua.cli.train import say_parts, train_parts
+    from residua.compat.lists import open_both
+    from residua.compat.training import begins_anew, find_trainer, settle
+    from residua.compat.translate.general import find_device, find_output
+    from residua.compat.translate.whole import translate
+    from residua.evaluate.ranks import joining
+    from residua.train.display import Display
+
+    configuration, ours = read(config, override)
+    device = find_device(configuration.whole.part("Global"))
+    output = find_output(configuration)
+    with joining(device) as ranks:
+        display = Display(quiet=not ranks.first)
+        translation = translate(configuration, cards=ranks.world)
+        recipe = settle(translation.recipe, ours)
+        tell(configuration, quiet=not ranks.first)
+        parts = open_both(
+            translation.training, translation.validation, label_map=translation.label_map,
+            num_classes=translation.num_classes,
+        )  # fmt: skip
+        say_parts(parts, display)
+        trained = train_parts(
+            recipe, parts, output, trainer=find_trainer(recipe), overwrite=True,
+            restart=begins_anew(configuration, recipe, parts, output), device=device,
+            ranks=ranks, display=display,
+        )  # fmt: skip
+        if ranks.first:
+            _show_trained(trained, configuration, json=json)
+
+
+def _show_trained(trained: "Trained", configuration: "Configuration", *, json: bool) -> None:
+    from json import dumps
+
+    from residua.cli.train import as_record_of
+
+    path = trained.bundle.path
+    if json:
+        typer.echo(dumps(as_record_of(trained), ensure_ascii=False))
+        return
+    best = trained.metrics.top1 if trained.metrics.top1 is not None else trained.metrics.map
+    weights = path.with_suffix("")
+    command = f"-c {configuration.path} -o Global.pretrained_model={weights}"
+    typer.echo(
+        f"[Eval][Epoch {trained.epoch}][best metric: {best:.5f}]\n\nWrote {path}.\nNext:\n"
+        f"  residua evaluate {command}\n  residua predict {command}\n  residua export {command}"
+    )

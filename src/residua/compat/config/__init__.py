@@ -1,0 +1,1 @@
+"""PaddleClas configurations as they are written: files, overrides, sections."""

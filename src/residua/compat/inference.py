@@ -1,0 +1,181 @@
+"""The parts of a configuration that predict: ``Infer``, and deploy/configs/inference_cls.yaml."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from residua.bundle.schema import Manifest, Preprocess
+from residua.bundle.store import Bundle
+from residua.compat.config.read import Configuration
+from residua.compat.config.section import Section
+from residua.compat.lists import rename
+from residua.compat.translate.general import find_device
+from residua.compat.translate.test_pictures import Steps, read_preprocess
+from residua.data.sources.class_lists import read_classes
+
+_SPEED = "the fastest engine whose answers agree is taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What is predicted, and how.
+
+    ``preprocess`` is what the configuration says; ``insisted`` that the command line said so.
+    """
+
+    images: str
+    batch_size: int = 1
+    top_k: int | None = 5
+    threshold: float | None = None
+    label_map: str = ""
+    preprocess: Preprocess | None = None
+    insisted: bool = False
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "fp32"
+    threads: int | None = None
+    save: str = ""
+
+
+def read_inference(configuration: Configuration) -> Inference:
+    """Return what ``Infer`` of a training configuration says. Raises SettingError."""
+    part = configuration.whole.part("Infer")
+    process = part.part("PostProcess")
+    cut = _read_cut(process, process.text("name", "Topk"))
+    steps = part.steps("transforms")
+    found = Inference(
+        part.text("infer_imgs"), part.whole("batch_size", 1),
+        preprocess=_read_steps(steps, part.where("transforms")),
+        insisted=configuration.says("Infer.transforms"),
+        device=find_device(configuration.whole.part("Global")), save=part.text("save_dir"), **cut,
+    )  # fmt: skip
+    if not found.images:
+        raise part.refused("infer_imgs", "is missing", "Give -o Infer.infer_imgs=FILE or a folder.")
+    return replace(found, label_map=find_file(found.label_map, configuration))
+
+
+def is_deployment(configuration: Configuration) -> bool:
+    """Tell whether a configuration is one of deploy/configs: it predicts with exported models."""
+    return "inference_model_dir" in configuration.whole.part("Global").content
+
+
+def read_deployment(configuration: Configuration) -> tuple[str, Inference]:
+    """Return the model's folder and the rest of a configuration of deploy/configs.
+
+    Raises SettingError for what would change the answers, and for unknown keys.
+    """
+    whole = configuration.whole
+    general, process = whole.part("Global"), whole.part("PostProcess")
+    steps = whole.part("PreProcess").steps("transform_ops")
+    kind = process.text("main_indicator", "Topk")
+    process.ignore("SavePreLabel", reason="answers are saved with residua predict --save")
+    found = Inference(
+        general.text("infer_imgs"), general.whole("batch_size", 1),
+        preprocess=_read_steps(steps, "PreProcess.transform_ops"),
+        insisted=configuration.says("PreProcess"), **_read_engine(general),
+        **_read_cut(process.part(kind), kind),
+    )  # fmt: skip
+    folder = general.text("inference_model_dir")
+    if not found.images:
+        raise general.refused(
+            "infer_imgs", "is missing", "Give -o Global.infer_imgs=FILE or a folder."
+        )
+    whole.close()
+    return folder, replace(found, label_map=find_file(found.label_map, configuration))
+
+
+def find_file(given: str, configuration: Configuration) -> str:
+    """Return where a label map is; "" where it is nowhere: the model's own names then stand."""
+    for path in (Path(given), configuration.path.parent / given):
+        if given and path.is_file():
+            return str(path)
+    return ""
+
+
+def adapt(bundle: Bundle, wanted: Inference, configuration: Configuration) -> Bundle:
+    """Return ``bundle`` with the names and, if it must be, the preparation of a configuration.
+
+    A classifier has its own preparation, which training validated: what stands in the file does
+    not change it, what the command line says does. Weights without one of their own take the
+    file's.
+    """
+    manifest = bundle.manifest
+    if wanted.label_map:
+        names = read_classes(Path(wanted.label_map), numbered=True).names
+        manifest = manifest.model_copy(update={"classes": rename(manifest.classes, names)})
+    return Bundle(bundle.path, prepare_as(manifest, wanted.preprocess, configuration,
+                                          insisted=wanted.insisted))  # fmt: skip
+
+
+def prepare_as(
+    manifest: Manifest, wanted: Preprocess | None, configuration: Configuration, *, insisted: bool
+) -> Manifest:
+    """Return ``manifest`` with the preparation ``wanted`` where that is ``insisted`` on."""
+    own = manifest.preprocess
+    if wanted is None or wanted == own:
+        return manifest
+    differing = [
+        f"{name} {getattr(wanted, name)} (its own: {getattr(own, name)})"
+        for name in type(own).model_fields
+        if getattr(wanted, name) != getattr(own, name)
+    ]
+    if insisted:
+        configuration.findings.note(f"Pictures are prepared as said: {', '.join(differing)}.")
+        return manifest.model_copy(update={"preprocess": wanted})
+    configuration.findings.note(
+        "Pictures are prepared as the classifier was validated, not as the file says: "
+        f"{', '.join(differing)}. What -o says of the transforms counts."
+    )
+    return manifest
+
+
+def _read_steps(steps: Steps, place: str) -> Preprocess | None:
+    return read_preprocess(steps, place) if steps else None
+
+
+def _read_cut(process: Section, kind: str) -> dict[str, Any]:
+    """Return what of an answer is shown, and the file of names."""
+    if kind == "DistillationPostProcess":
+        process.ignore("model_name", "key", reason="the student is what predicts")
+        kind = process.text("func", "Topk")
+    process.ignore("delimiter", reason="lines of a label map begin with the number")
+    names = {"label_map": process.text("class_id_map_file")}
+    match kind:
+        case "Topk":
+            return {"top_k": process.whole("topk", 5), **names}
+        case "MultiLabelThreshOutput":
+            return {"top_k": None, "threshold": process.number("threshold", 0.5), **names}
+    raise process.refused(
+        "name", f"is {kind}, which residua has not", "It has Topk and MultiLabelThreshOutput."
+    )
+
+
+def _read_engine(general: Section) -> dict[str, Any]:
+    """Return device, engine and number format of a deployment. Raises SettingError."""
+    general.ignore(
+        "enable_mkldnn", "ir_optim", "gpu_mem", "min_subgraph_size", "workspace_size", reason=_SPEED
+    )  # fmt: skip
+    general.ignore(
+        "enable_benchmark", "enable_profile", reason="times are measured by residua bench"
+    )
+    for key in ("use_npu", "use_xpu", "use_mlu", "use_gcu"):
+        general.expect(key, False, why="and such devices are not driven from here")
+    engine = "auto"
+    if general.flag("use_onnx"):
+        engine = "onnxruntime"
+    if general.flag("use_tensorrt"):
+        engine = "tensorrt"
+    precision = "fp32"
+    if general.flag("use_fp16"):
+        precision = "fp16"
+    if general.flag("use_int8"):
+        precision = "int8"
+    on_cpu = find_device(general) == "cpu"
+    if engine == "tensorrt" and on_cpu:
+        general.findings.note("Global.use_tensorrt is left, since Global.use_gpu is False.")
+        engine = "auto"
+    threads = general.whole("cpu_num_threads", 0) or None
+    return {
+        "device": "cpu" if on_cpu else "auto", "engine": engine, "precision": precision,
+        "threads": threads,
+    }  # fmt: skip

@@ -1,0 +1,52 @@
+"""Between a translated configuration and its training: paths, the learner, going on or anew."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from residua.compat.config.read import Configuration
+from residua.compat.weights import resolve
+from residua.data.source import Parts
+from residua.distil.run import distil, name_teacher
+from residua.train.recipe.file import change, override
+from residua.train.recipe.tree import Recipe
+from residua.train.run import Trained
+from residua.train.storage.run_folder import RunFolder, identify
+from residua.zoo.weights.catalogue import is_known
+
+
+def settle(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """Return the recipe with ``overrides`` of residua's own, its weights found on the disk.
+
+    Raises what overriding raises, SettingError for weights that are not there.
+    """
+    recipe = override(recipe, overrides) if overrides else recipe
+    for key, given in (
+        ("model.pretrained", recipe.model.pretrained), ("distil.teacher", recipe.distil.teacher)
+    ):  # fmt: skip
+        if given and not is_known(given):
+            recipe = change(recipe, {key: resolve(given)})
+    return recipe if recipe.distil.method == "none" else name_teacher(recipe)
+
+
+def find_trainer(recipe: Recipe) -> Callable[..., Trained] | None:
+    """Return what trains by a teacher; None where the recipe has none."""
+    return None if recipe.distil.method == "none" else distil
+
+
+def begins_anew(configuration: Configuration, recipe: Recipe, parts: Parts, output: Path) -> bool:
+    """Tell whether a run begins anew: PaddleClas goes on only where Global.checkpoints says so.
+
+    An interrupted run of the very same recipe and pictures goes on in any case. Raises SettingError
+    for checkpoints that residua has not written.
+    """
+    folder = RunFolder(output.with_suffix(".run"))
+    general = configuration.whole.part("Global")
+    given = general.text("checkpoints")
+    if not given:
+        return not (folder.is_unfinished() and folder.is_of(identify(recipe, parts)))
+    if not folder.is_unfinished() or Path(given).parent != output.parent:
+        raise general.refused(
+            "checkpoints", f"is {given}, and no interrupted run of residua lies there",
+            "To start from weights: -o Global.pretrained_model=… instead.",
+        )  # fmt: skip
+    return False

@@ -1,0 +1,1 @@
+"""From a PaddleClas configuration to a recipe, part by part."""

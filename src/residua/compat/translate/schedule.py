@@ -1,0 +1,153 @@
+"""``Optimizer.lr``: the learning rate over the epochs.
+
+Sources: ppcls/optimizer/learning_rate.py of PaddleClas at d178931f. Its warm-up runs first and the
+curve begins at its end, so that falls come that much later; milestones here count from the start.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from residua.compat.config.section import Section
+
+Values = dict[str, Any]
+_CURVES = (
+    "It has Constant, Linear, Cosine, Step, Piecewise, MultiStepDecay, ReduceOnPlateau and "
+    "OneCycleLR of PaddleClas's."
+)
+
+
+def translate_schedule(rate: Section, *, epochs: int) -> Values:
+    """Return the keys of ``schedule`` and ``optimiser.lr``. Raises SettingError."""
+    rate.ignore("step_each_epoch", "last_epoch", "verbose", reason="known from the run itself")
+    per = "epoch" if rate.flag("by_epoch") else "step"
+    values: Values = {"schedule.per": per} | _read_curve(rate, epochs=epochs)
+    warmup = rate.number("warmup_epoch", 0.0)
+    if warmup:
+        if warmup >= epochs:
+            raise rate.refused("warmup_epoch", f"is {warmup:g}, and there are {epochs} epochs")
+        values["schedule.warmup_epochs"] = warmup
+        start = rate.number("warmup_start_lr", 0.0)
+        if start > values["optimiser.lr"]:
+            raise rate.refused("warmup_start_lr", f"is {start:g}, above the rate itself")
+        values["schedule.warmup_start"] = start / values["optimiser.lr"]
+    else:
+        rate.ignore("warmup_start_lr", reason="there is no warm-up")
+    return values
+
+
+def _read_curve(rate: Section, *, epochs: int) -> Values:
+    name = rate.text("name", "Constant")
+    match name:
+        case "Piecewise":
+            return _read_piecewise(rate, epochs=epochs)
+        case "OneCycleLR":
+            return _read_one_cycle(rate, epochs=epochs)
+        case "ReduceOnPlateau":
+            return _read_plateau(rate)
+    peak = rate.number("learning_rate")
+    if peak <= 0:
+        raise rate.refused("learning_rate", f"is {peak:g}; a rate is above 0")
+    values: Values = {"optimiser.lr": peak}
+    match name:
+        case "Constant" | "ConstLR":
+            values["schedule.curve"] = "constant"
+        case "Cosine":
+            values |= {
+                "schedule.curve": "cosine", "schedule.final": rate.number("eta_min", 0.0) / peak
+            }  # fmt: skip
+        case "Linear":
+            rate.expect("cycle", False, why="and the rate does not rise again here")
+            values |= {
+                "schedule.curve": "polynomial", "schedule.power": rate.number("power", 1.0),
+                "schedule.final": rate.number("end_lr", 0.0) / peak,
+            }  # fmt: skip
+        case "Step":
+            values |= _read_step(rate, epochs=epochs)
+        case "MultiStepDecay":
+            later = rate.number("warmup_epoch", 0.0)
+            falls = [epoch + later for epoch in rate.numbers("milestones")]
+            values |= _fall_at(falls, rate.number("gamma", 0.1))
+        case _:
+            raise rate.refused("name", f"is {name}, a curve that residua has not", _CURVES)
+    return values
+
+
+def _fall_at(milestones: list[float], factor: float) -> Values:
+    if not milestones:
+        return {"schedule.curve": "constant"}
+    return {
+        "schedule.curve": "multistep", "schedule.milestones": milestones, "schedule.gamma": factor
+    }  # fmt: skip
+
+
+def _read_step(rate: Section, *, epochs: int) -> Values:
+    """Return a fall every so many epochs; after a warm-up they are counted from its end."""
+    size, factor = rate.number("step_size"), rate.number("gamma", 0.1)
+    warmup = rate.number("warmup_epoch", 0.0)
+    if not warmup:
+        return {
+            "schedule.curve": "step", "schedule.step_epochs": size, "schedule.gamma": factor
+        }  # fmt: skip
+    count = int((epochs - warmup) / size)
+    return _fall_at([warmup + size * (place + 1) for place in range(count)], factor)
+
+
+def _read_piecewise(rate: Section, *, epochs: int) -> Values:
+    """Return the falls as they are written, from the rate that is written beside them.
+
+    PaddleClas throws them away as soon as ``learning_rate`` is there, and falls every 30 epochs.
+    """
+    falls, steps = rate.numbers("decay_epochs"), rate.numbers("values")
+    given = rate.number("learning_rate", steps[0] if steps else None)
+    rule = [float(epoch) for epoch in range(30, epochs, 30)]
+    later = rate.number("warmup_epoch", 0.0)
+    if not falls:
+        return {"optimiser.lr": given} | _fall_at([epoch + later for epoch in rule], 0.1)
+    if len(steps) != len(falls) + 1:
+        raise rate.refused(
+            "values", f"are {len(steps)} for {len(falls)} falls: one more is expected"
+        )
+    factors = {round(after / before, 6) for before, after in pairwise(steps)}
+    if len(factors) > 1:
+        raise rate.refused(
+            "values", f"fall by different factors: {steps}",
+            "Choose one factor for all falls, as in [0.1, 0.01, 0.001].",
+        )  # fmt: skip
+    reached = [epoch for epoch in falls if epoch < epochs]
+    if "learning_rate" in rate and reached != rule:
+        rate.findings.note(
+            f"{rate.place} falls at the epochs that it names, {_spell(reached)}; PaddleClas, where "
+            f"learning_rate stands beside them, falls at {_spell(rule)}."
+        )
+    return {"optimiser.lr": given} | _fall_at([epoch + later for epoch in falls], factors.pop())
+
+
+def _spell(epochs: list[float]) -> str:
+    return ", ".join(f"{epoch:g}" for epoch in epochs) or "none"
+
+
+def _read_one_cycle(rate: Section, *, epochs: int) -> Values:
+    """Return a rise along half a cosine and a fall along another (arXiv 1708.07120)."""
+    peak = rate.number("max_learning_rate")
+    rate.expect("anneal_strategy", "cos", why="and one cycle follows a cosine here")
+    rate.expect("three_phase", False, why="and one cycle has two phases here")
+    rate.expect("warmup_epoch", 0, why="and one cycle has its own rise")
+    share = rate.number("phase_pct", 0.3)
+    return {
+        "optimiser.lr": peak, "schedule.curve": "one-cycle",
+        "schedule.warmup_epochs": share * epochs,
+        "schedule.warmup_start": 1 / rate.number("divide_factor", 25.0),
+        "schedule.final": rate.number("end_learning_rate", 1e-10) / peak,
+    }  # fmt: skip
+
+
+def _read_plateau(rate: Section) -> Values:
+    for key, why in (("cooldown", "waits after a fall"), ("min_lr", "is a lower bound")):
+        rate.expect(key, 0, why=f"which {why}: that is not known here")
+    rate.ignore("mode", reason="the direction is that of the metric")
+    rate.ignore("threshold", "threshold_mode", "epsilon", reason="any better validation counts")
+    patience = rate.whole("patience", 10) + 1  # there the rate falls after more than patience
+    return {
+        "optimiser.lr": rate.number("learning_rate"), "schedule.curve": "plateau",
+        "schedule.gamma": rate.number("factor", 0.1), "schedule.patience": patience,
+    }  # fmt: skip

@@ -1,0 +1,271 @@
+"""The operators of training: crops, mirrors, policies, erasing, mixing.
+
+Sources: ppcls/data/preprocess of PaddleClas at d178931f. Three operators are broken there (Cutout,
+GridMask, HideAndSeek); what is meant is taken.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from residua.bundle.schema import Preprocess
+from residua.compat.config.section import Section
+from residua.compat.translate.test_pictures import (
+    read_resizing,
+    read_square,
+    require_usual_mean,
+)
+
+Values = dict[str, Any]
+_TIMM = re.compile(r"rand(?:-m(?P<m>[\d.]+)|-mstd(?P<std>[\d.]+)|-n(?P<n>\d+)|-inc(?P<inc>[01]))*")
+
+
+def translate_training_pictures(dataset: Section) -> Values:
+    """Return the keys of ``augment`` that ``transform_ops`` and ``batch_transform_ops`` spell.
+
+    Raises SettingError for an operator that residua has not, and for two of which it takes one.
+    """
+    values: Values = {"augment.flip": 0.0}
+    placed: dict[str, str] = {}
+    names = [name for name, _ in dataset.steps("transform_ops")]
+    for name, step in dataset.steps("transform_ops"):
+        reader = _READERS.get(name)
+        if reader is None:
+            raise dataset.refused(
+                "transform_ops", f"has {name}, which residua has not",
+                f"Known are: {', '.join(sorted(_READERS))}.",
+            )  # fmt: skip
+        read = reader(step)
+        for part in {key.split(".")[1] for key in read} & {"crop", "policy", "erase"}:
+            if part in placed:
+                raise dataset.refused(
+                    "transform_ops", f"has {placed[part]} and {name}: one is possible"
+                )
+            placed[part] = name
+        values |= read
+    if "crop" not in placed:
+        raise dataset.refused(
+            "transform_ops", f"crops nothing: {', '.join(names) or 'it is empty'}",
+            "Add RandCropImage: {size: 224}, or ResizeImage and CropImage.",
+        )  # fmt: skip
+    return values | translate_mixing(dataset)
+
+
+def translate_resizing(dataset: Section, tested: Preprocess) -> Values:
+    """Return how crops are resized, where it is not as in evaluation. Raises SettingError."""
+    for name, step in dataset.steps("transform_ops"):
+        if name != "RandCropImage":
+            continue
+        resampler, interpolation = read_resizing(step)
+        if resampler != tested.resampler:
+            raise step.refused(
+                "backend", f"resizes by {resampler} and evaluation by {tested.resampler}",
+                "A recipe has one of them: name the same backend in both.",
+            )  # fmt: skip
+        if interpolation != tested.interpolation:
+            return {"augment.interpolation": interpolation}
+    return {}
+
+
+def translate_mixing(dataset: Section) -> Values:
+    """Return the keys of ``augment.mix``."""
+    found = dataset.steps("batch_transform_ops")
+    if len(found) > 1:
+        raise dataset.refused(
+            "batch_transform_ops", f"has {' and '.join(name for name, _ in found)}",
+            "One of several is drawn by OpSampler.",
+        )  # fmt: skip
+    if not found:
+        return {}
+    ((name, step),) = found
+    match name:
+        case "MixupOperator":
+            return {"augment.mix.mixup": step.number("alpha", 1.0)}
+        case "CutmixOperator":
+            return {"augment.mix.cutmix": step.number("alpha", 0.2)}
+        case "OpSampler":
+            return _read_sampler(step)
+    raise dataset.refused(
+        "batch_transform_ops", f"has {name}, which residua has not",
+        "It has MixupOperator, CutmixOperator, and OpSampler of both.",
+    )  # fmt: skip
+
+
+def _read_sampler(step: Section) -> Values:
+    alphas = {"MixupOperator": 1.0, "CutmixOperator": 0.2}  # theirs by default
+    for name in step.content:
+        if name not in alphas:
+            raise step.refused(name, "is an operator that residua has not")
+    chances, values = {}, {}
+    for name, alpha in alphas.items():
+        part = step.part(name)
+        chances[name] = part.number("prob", 0.0)
+        if chances[name]:
+            key = "mixup" if name == "MixupOperator" else "cutmix"
+            values[f"augment.mix.{key}"] = part.number("alpha", alpha)
+    total = sum(chances.values())
+    if not 0 < total <= 1:
+        step.findings.note(f"{step.place} mixes with a chance of {total:g}.")
+        return {}
+    switch = chances["CutmixOperator"] / total
+    return values | {"augment.mix.probability": total, "augment.mix.switch": switch}
+
+
+def _read_random_crop(step: Section) -> Values:
+    step.expect("progress_size", None, why="and sizes rise by augment.progressive here")
+    read_resizing(step)
+    return {
+        "augment.image_size": read_square(step, "size"), "augment.crop.kind": "random",
+        "augment.crop.rule": "torchvision" if step.flag("use_log_aspect") else "paddle",
+        "augment.crop.scale": step.numbers("scale", [0.08, 1.0]),
+        "augment.crop.ratio": step.numbers("ratio", [3 / 4, 4 / 3]),
+    }  # fmt: skip
+
+
+def _read_centre_crop(step: Section) -> Values:
+    return {"augment.image_size": read_square(step, "size"), "augment.crop.kind": "centre"}
+
+
+def _read_flip(step: Section) -> Values:
+    step.expect("flip_code", 1, why="and pictures are mirrored left to right here")
+    return {"augment.flip": step.number("prob", 0.5)}
+
+
+def _read_normalising(step: Section) -> Values:
+    require_usual_mean(step)
+    return {}
+
+
+def _read_nothing(step: Section) -> Values:  # noqa: ARG001  # a reader
+    return {}
+
+
+def _read_decoding(step: Section) -> Values:
+    step.expect("to_rgb", True, why="which gives the network BGR: no published weights expect it")
+    step.expect("channel_first", False, why="and operators here take rows first")
+    step.take("to_np"), step.take("backend")  # decoding gives RGB of 8 bits here
+    return {}
+
+
+def _read_short_side(step: Section) -> Values:
+    if "resize_short" not in step:
+        raise step.refused(
+            "size", "squashes pictures to a square", "Give resize_short and CropImage."
+        )
+    read_resizing(step)
+    step.ignore("resize_short", reason="training with whole pictures takes evaluation's short side")
+    return {}
+
+
+def _read_autoaugment(step: Section) -> Values:  # noqa: ARG001  # a reader
+    return {"augment.policy.kind": "autoaugment", "augment.policy.table": "imagenet"}
+
+
+def _read_randaugment(step: Section) -> Values:
+    return {
+        "augment.policy.kind": "randaugment", "augment.policy.ranges": "paddle",
+        "augment.policy.layers": step.whole("num_layers", 2),
+        "augment.policy.magnitude": step.number("magnitude", 5),
+    }  # fmt: skip
+
+
+def _read_timm(step: Section) -> Values:
+    step.ignore("interpolation", "img_size", "fill", reason="as the crops have them")
+    if step.number("prob", 0.5) != 1:
+        raise step.refused(
+            "prob", "leaves some pictures without the policy, as it does when it is not given",
+            "Give prob: 1.0; residua's operations each have a chance of their own.",
+        )  # fmt: skip
+    text = step.text("config_str", "rand-m9-mstd0.5-inc1")
+    match = _TIMM.fullmatch(text)
+    if match is None or match["inc"] == "0":
+        raise step.refused("config_str", f"is {text!r}", "Known are texts as rand-m9-mstd0.5-inc1.")
+    return {
+        "augment.policy.kind": "randaugment", "augment.policy.ranges": "timm",
+        "augment.policy.layers": int(match["n"] or 2),
+        "augment.policy.magnitude": float(match["m"] or 10),
+        "augment.policy.magnitude_std": float(match["std"] or 0), "augment.policy.probability": 0.5,
+    }  # fmt: skip
+
+
+def _read_augmix(step: Section) -> Values:
+    raise step.refused(
+        "prob" if "prob" in step else "", "applies AugMix to some pictures, by another mixture",
+        "residua's is the paper's: -o augment.policy.kind=augmix",
+    )  # fmt: skip
+
+
+def _read_jitter(step: Section) -> Values:
+    values = {
+        f"augment.jitter.{key}": step.number(key)
+        for key in ("brightness", "contrast", "saturation", "hue")
+        if key in step
+    }
+    return values | {"augment.jitter.probability": min(step.number("prob", 1.0), 1.0)}
+
+
+def _read_lighting(step: Section) -> Values:  # noqa: ARG001  # a reader
+    return {"augment.lighting": 0.1}
+
+
+def _read_erasing(step: Section) -> Values:
+    step.ignore("attempt", reason="a rectangle is drawn until it fits")
+    ratio = step.number("r1", 0.3)
+    kind = step.text("mode", "const")
+    if kind not in {"const", "pixel"}:
+        raise step.refused("mode", f"is {kind}: residua fills with the mean colour or with noise")
+    if any(step.numbers("mean", [0.0, 0.0, 0.0])):
+        raise step.refused("mean", f"is {step.take('mean')}: residua fills with the mean colour")
+    return {
+        "augment.erase.kind": "erasing", "augment.erase.probability": step.number("EPSILON", 0.5),
+        "augment.erase.area": [step.number("sl", 0.02), step.number("sh", 0.4)],
+        "augment.erase.ratio": [ratio, 1 / ratio],
+        "augment.erase.rule": "torchvision" if step.flag("use_log_aspect") else "paddle",
+        "augment.erase.fill": "noise" if kind == "pixel" else "mean",
+    }  # fmt: skip
+
+
+def _read_cutout(step: Section) -> Values:
+    step.findings.note("Cutout fails in PaddleClas (AttributeError); here it follows its paper.")
+    return {
+        "augment.erase.kind": "cutout", "augment.erase.holes": step.whole("n_holes", 1),
+        "augment.erase.size": step.whole("length", 112),
+    }  # fmt: skip
+
+
+def _read_gridmask(step: Section) -> Values:
+    step.findings.note(
+        "GridMask does nothing in PaddleClas, where its chance stays 0; here it rises over 240 "
+        "epochs, as was meant, and squares are taken out, as in its paper."
+    )
+    step.ignore("mode", reason="GridMask takes squares out, as in its paper")
+    turn = step.whole("rotate", 1)  # drawn below it, in whole degrees
+    return {
+        "augment.erase.kind": "gridmask", "augment.erase.probability": step.number("prob", 1.0),
+        "augment.erase.grid": [step.whole("d1", 96), step.whole("d2", 224)],
+        "augment.erase.rotate": float(max(turn - 1, 0)),
+        "augment.erase.keep": 1 - (1 - step.number("ratio", 0.5)) ** 2,
+        "augment.erase.ramp_epochs": 240.0,
+    }  # fmt: skip
+
+
+def _read_hide_and_seek(step: Section) -> Values:
+    step.findings.note(
+        "HideAndSeek hides about 1 % in PaddleClas, which takes rows for channels; here it follows "
+        "its paper."
+    )
+    return {
+        "augment.erase.kind": "hideandseek", "augment.erase.cells": [0, 16, 32, 44, 56],
+        "augment.erase.hide": 0.5,
+    }  # fmt: skip
+
+
+_READERS: dict[str, Callable[[Section], Values]] = {
+    "DecodeImage": _read_decoding, "RandCropImage": _read_random_crop,
+    "ResizeImage": _read_short_side, "CropImage": _read_centre_crop, "RandFlipImage": _read_flip,
+    "NormalizeImage": _read_normalising, "ToCHWImage": _read_nothing,
+    "AutoAugment": _read_autoaugment, "RandAugment": _read_randaugment,
+    "TimmAutoAugment": _read_timm, "AugMix": _read_augmix, "ColorJitter": _read_jitter,
+    "PCALighting": _read_lighting, "RandomErasing": _read_erasing, "Cutout": _read_cutout,
+    "GridMask": _read_gridmask, "HideAndSeek": _read_hide_and_seek,
+}  # fmt: skip

@@ -1,0 +1,150 @@
+"""A whole PaddleClas configuration as a recipe, with where its pictures are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from residua.bundle.schema import Preprocess
+from residua.compat.config.read import Configuration
+from residua.compat.config.section import Section
+from residua.compat.translate.data import (
+    Listing,
+    find_label_map,
+    ignore_evaluation,
+    read_batch,
+    read_listing,
+    translate_data,
+    translate_sampler,
+)
+from residua.compat.translate.distil import is_distillation, translate_distillation
+from residua.compat.translate.general import (
+    read_image_shape,
+    translate_average,
+    translate_general,
+    translate_precision,
+)
+from residua.compat.translate.loss import translate_loss, translate_metric
+from residua.compat.translate.model import count_classes, translate_model
+from residua.compat.translate.optimiser import find_optimiser, translate_optimiser
+from residua.compat.translate.schedule import translate_schedule
+from residua.compat.translate.test_pictures import read_preprocess, translate_test_pictures
+from residua.compat.translate.training_pictures import (
+    translate_resizing,
+    translate_training_pictures,
+)
+from residua.train.recipe.file import read_recipe
+from residua.train.recipe.tree import Recipe
+
+PUBLISHED_CARDS = 4  # for which the rates of the configurations are written
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A recipe, the lists of both parts, and how many classes there are."""
+
+    recipe: Recipe
+    training: Listing
+    validation: Listing
+    label_map: str
+    num_classes: int
+
+
+def translate(configuration: Configuration, *, cards: int) -> Translation:
+    """Return what ``configuration`` says of training on so many ``cards`` (or processes).
+
+    Raises SettingError for a key that would change the result and has no counterpart, or that
+    nobody knows.
+    """
+    whole = configuration.whole
+    loader = whole.part("DataLoader")
+    if "UnLabelTrain" in loader or "UnLabelLoss" in whole:
+        raise loader.refused("UnLabelTrain", "is set: FixMatch and its kind are not there")
+    training, evaluation = loader.part("Train"), loader.part("Eval")
+    label_map = find_label_map(configuration)
+    if is_distillation(configuration):
+        values = translate_distillation(configuration)
+    else:
+        values = translate_model(configuration) | translate_loss(configuration)
+    values |= translate_general(configuration)
+    values |= translate_precision(configuration) | translate_average(configuration)
+    values |= translate_optimiser(configuration)
+    values |= translate_schedule(
+        find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"]
+    )
+    values |= translate_data(training.part("dataset"), label_map) | translate_sampler(training)
+    values |= _translate_pictures(training.part("dataset"), evaluation.part("dataset"))
+    values |= _translate_batch(whole, training, cards)
+    values |= translate_metric(configuration, multi_label=values.get("data.multi_label", False))
+    ignore_evaluation(evaluation)
+    whole.part("Infer").skip()  # of predicting
+    _read_slim(whole.part("Slim"), values)
+    _check_shape(whole.part("Global"), values)
+    translation = Translation(
+        read_recipe(_nest(values)), read_listing(training.part("dataset")),
+        read_listing(evaluation.part("dataset")), label_map, count_classes(configuration),
+    )  # fmt: skip
+    whole.close()
+    return translation
+
+
+def read_test_preprocess(configuration: Configuration) -> Preprocess:
+    """Return how ``DataLoader.Eval`` prepares pictures."""
+    dataset = configuration.whole.part("DataLoader").part("Eval").part("dataset")
+    return read_preprocess(dataset.steps("transform_ops"), dataset.where("transform_ops"))
+
+
+def _translate_pictures(training: Section, evaluation: Section) -> dict[str, Any]:
+    place = evaluation.where("transform_ops")
+    preprocess = read_preprocess(evaluation.steps("transform_ops"), place)
+    values = translate_training_pictures(training)
+    values |= translate_test_pictures(preprocess, evaluation)
+    return values | translate_resizing(training, preprocess)
+
+
+def _translate_batch(whole: Section, training: Section, cards: int) -> dict[str, Any]:
+    """Return the batch of an update: every card's, as often as ``update_freq`` gathers them."""
+    each, gathered = read_batch(training), whole.part("Global").whole("update_freq", 1)
+    batch = each * cards * gathered
+    if cards * gathered != PUBLISHED_CARDS:
+        whole.findings.note(
+            f"An update sees {batch} pictures: {each} of each card, {cards} "
+            f"card{'s' if cards > 1 else ''}{f', {gathered} times' if gathered > 1 else ''}. "
+            f"PaddleClas's rates are meant for {PUBLISHED_CARDS} cards."
+        )
+    values: dict[str, Any] = {"loop.batch_size": batch}
+    if gathered > 1:
+        values["loop.micro_batch"] = each
+    return values
+
+
+def _read_slim(slim: Section, values: dict[str, Any]) -> None:
+    """Translate ``Slim.quant``, training with the rounding of int8; refuse pruning."""
+    if "prune" in slim:
+        raise slim.refused(
+            "prune", "is set, and training does not prune",
+            "Prune the finished bundle: residua export BUNDLE --prune 0.3 --calibrate DATA",
+        )  # fmt: skip
+    if "quant" in slim:
+        quant = slim.part("quant")
+        if quant.text("name", "pact") != "pact":
+            raise quant.refused("name", f"is {quant.take('name')}")
+        quant.findings.note("Slim.quant: int8 is imitated with NNCF's levels, not PACT's.")
+        values["precision.quantise"] = True
+
+
+def _check_shape(general: Section, values: dict[str, Any]) -> None:
+    side, size = read_image_shape(general), values["augment.image_size"]
+    if side and side not in {size, values["evaluate.image_size"]}:
+        general.findings.note(
+            f"Global.image_shape says {side} pixels and the pictures have {size}: these count."
+        )
+
+
+def _nest(values: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for dotted, value in values.items():
+        *path, key = dotted.split(".")
+        part = content
+        for name in path:
+            part = part.setdefault(name, {})
+        part[key] = value
+    return content
