@@ -124,7 +124,8 @@ def find_published(arch: Section, name: str) -> str:
             return given
     if not arch.flag("pretrained"):
         return ""
-    found = f"{name}_ssld" if ssld else name
+    named = arch.text("name")  # ResNeXt101_32x16d_wsl is a name of weights, not of a row
+    found = f"{name}_ssld" if ssld else named if is_known(named) else name
     if not is_known(found):
         raise arch.refused("use_ssld", f"is True, and no SSLD weights of {name} are published")
     return found
@@ -135,4 +136,5 @@ def _is_left_over(configuration: Configuration, arch: Section) -> bool:
     if configuration.says("Arch.pretrained") or arch.flag("use_ssld"):
         return False
     epochs = configuration.whole.part("Global").whole("epochs", 0)
-    return count_classes(configuration) == 1000 and epochs >= 90
+    long = epochs >= 90 or configuration.says("Global.epochs")  # a try of a long recipe
+    return count_classes(configuration) == 1000 and long

@@ -123,7 +123,10 @@ def _read_random_crop(step: Section) -> Values:
 
 
 def _read_centre_crop(step: Section) -> Values:
-    return {"augment.image_size": read_square(step, "size"), "augment.crop.kind": "centre"}
+    return {
+        "augment.image_size": read_square(step, "size"), "augment.crop.kind": "centre",
+        "augment.crop.rule": "paddle",
+    }  # fmt: skip
 
 
 def _read_flip(step: Section) -> Values:

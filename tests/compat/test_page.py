@@ -1,0 +1,66 @@
+"""docs/paddleclas.md, line by line: each key does what the page says that it does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from paddle_configurations import distilled, plain, write
+
+from residua.base.errors import SettingError
+from residua.compat.config.read import read_configuration
+from residua.compat.translate.whole import translate
+
+PAGE = (Path(__file__).parents[2] / "docs" / "paddleclas.md").read_text(encoding="utf-8")
+ROW = re.compile(r"\| `([^`]+)` \| (`[^`]+`|ignored|refused) \|")
+
+
+def rows(heading, end):
+    text = PAGE.split(heading)[1].split(end)[0] if end else PAGE.split(heading)[1]
+    return [(theirs, ours.strip("`")) for theirs, ours in ROW.findall(text)]
+
+
+PLAIN = rows("On a configuration as ResNet18.yaml", "On a DistillationModel")
+TAUGHT = rows("On a DistillationModel", "")
+
+
+def look(recipe, key):
+    value = recipe.model_dump(mode="json")
+    for name in key.split("."):
+        value = value[name]
+    return value
+
+
+def check(path, theirs, ours):
+    before = translate(read_configuration(path), cards=4).recipe
+    configuration = read_configuration(path, [theirs])
+    if ours == "refused":
+        with pytest.raises(SettingError):
+            translate(configuration, cards=4)
+        return
+    recipe = translate(configuration, cards=4).recipe
+    if ours == "ignored":
+        assert recipe == before
+        key = theirs.partition("=")[0]
+        assert any(key.startswith(name) for name in configuration.findings.ignored)
+        return
+    key, _, value = ours.partition("=")
+    wanted = yaml.safe_load(f"v: {value}")["v"]
+    wanted = float(wanted) if key == "optimiser.weight_decay" else wanted
+    assert look(recipe, key) == pytest.approx(wanted)
+    assert look(before, key) != wanted, f"{ours} is so without {theirs}"
+
+
+def test_the_page_has_its_lines():
+    assert len(PLAIN) > 80
+    assert len(TAUGHT) > 15
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PLAIN)
+def test_keys(tmp_path, theirs, ours):
+    check(write(tmp_path, plain("ResNet18")), theirs, ours)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), TAUGHT)
+def test_keys_of_distillation(tmp_path, theirs, ours):
+    check(write(tmp_path, distilled("dist")), theirs, ours)
