@@ -59,14 +59,11 @@ def normalise(scale: Any = "1.0/255.0") -> dict[str, Any]:
     return {"NormalizeImage": {"scale": scale, "mean": MEAN, "std": STD, "order": ""}}
 
 
-def test_steps(short_side: int = 256, size: int = 224, **resize: Any) -> list[dict[str, Any]]:
+def prepare_steps(short_side: int = 256, size: int = 224, **resize: Any) -> list[dict[str, Any]]:
     return [
         decode(), {"ResizeImage": {"resize_short": short_side, **resize}},
         {"CropImage": {"size": size}}, normalise(),
     ]  # fmt: skip
-
-
-test_steps.__test__ = False  # no test, whatever its name
 
 
 def training_steps(
@@ -115,11 +112,11 @@ def base(name: str, *, epochs: int, rate: dict[str, Any], decay: float) -> dict[
         },
         "DataLoader": {
             "Train": loader("train_list.txt", training_steps(), 64, training=True),
-            "Eval": loader("val_list.txt", test_steps(), 64, training=False),
+            "Eval": loader("val_list.txt", prepare_steps(), 64, training=False),
         },
         "Infer": {
             "infer_imgs": "docs/images/inference_deployment/whl_demo.jpg", "batch_size": 10,
-            "transforms": [*test_steps(), {"ToCHWImage": None}],
+            "transforms": [*prepare_steps(), {"ToCHWImage": None}],
             "PostProcess": {"name": "Topk", "topk": 5, "class_id_map_file": LABELS},
         },
         "Metric": {
@@ -197,7 +194,7 @@ def fixed() -> dict[str, Any]:
     found = base("ResNet50_vd", epochs=5, rate={"name": "Cosine", "learning_rate": 0.001}, decay=0)
     found["Arch"] |= {"pretrained": True, "use_ssld": True, "lr_mult_list": [0, 0, 0, 0, 0]}
     for part in ("Train", "Eval"):
-        found["DataLoader"][part]["dataset"]["transform_ops"] = test_steps(366, 320)
+        found["DataLoader"][part]["dataset"]["transform_ops"] = prepare_steps(366, 320)
     found["Global"]["image_shape"] = [3, 320, 320]
     return found
 
@@ -251,13 +248,15 @@ def distilled(method: str) -> dict[str, Any]:
 
 def _wrap(models: list[dict[str, Any]]) -> None:
     """Put both networks into AttentionModels, as AFD has them."""
-    for model, part in zip(models, ("LinearTransformTeacher", "LinearTransformStudent"), strict=True):
+    for model in models:
         ((role, network),) = model.items()
+        part = f"LinearTransform{role}"
         model[role] = {
             "name": "AttentionModel", "pretrained_list": None,
             "freeze_params_list": [role == "Teacher", False],
             "models": [
-                {network["name"]: network}, {part: {"name": part, "qk_dim": 128, "keys": ["blocks[0]"]}}
+                {network["name"]: network},
+                {part: {"name": part, "qk_dim": 128, "keys": ["blocks[0]"]}},
             ],
         }  # fmt: skip
 
@@ -282,7 +281,7 @@ def deployment() -> dict[str, Any]:
 
 
 def _deployed_steps() -> list[dict[str, Any]]:
-    _, resize, crop, _ = test_steps()
+    _, resize, crop, _ = prepare_steps()
     return [resize, crop, {"NormalizeImage": {
         "scale": 0.00392157, "mean": MEAN, "std": STD, "order": "", "channel_num": 3}}]  # fmt: skip
 

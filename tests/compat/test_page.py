@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from paddle_configurations import distilled, plain, write
 
+from paddle_configurations import distilled, plain, write
 from residua.base.errors import SettingError
 from residua.compat.config.read import read_configuration
 from residua.compat.translate.whole import translate

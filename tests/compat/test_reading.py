@@ -1,8 +1,8 @@
 """Files and ``-o key=value`` as PaddleClas reads them; what nobody explains is refused."""
 
 import pytest
-from paddle_configurations import deployment, plain, write
 
+from paddle_configurations import deployment, plain, write
 from residua.base.errors import SettingError
 from residua.compat.config.read import is_configuration, read_configuration
 from residua.compat.config.values import read_literal

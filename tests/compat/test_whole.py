@@ -1,6 +1,7 @@
 """Every configuration of the document against the recipes of the book, which have other sources."""
 
 import pytest
+
 from paddle_configurations import (
     AUGMENTED,
     DISTILLED,
@@ -15,7 +16,6 @@ from paddle_configurations import (
     ssld,
     write,
 )
-
 from residua.base.errors import SettingError
 from residua.compat.config.read import read_configuration
 from residua.compat.translate.whole import translate
@@ -56,9 +56,7 @@ def test_improved_networks(tmp_path, name):
 
 @pytest.mark.parametrize("name", SSLD)
 def test_ssld(tmp_path, name):
-    configuration, found, wanted = compare(
-        write(tmp_path, ssld(name)), f"imagenet/{name}", cards=32
-    )
+    _, found, wanted = compare(write(tmp_path, ssld(name)), f"imagenet/{name}", cards=32)
     assert found.model == wanted.model
     assert found.distil.teacher == "ResNeXt101_32x16d_wsl"
 
@@ -66,9 +64,7 @@ def test_ssld(tmp_path, name):
 def test_fix(tmp_path):
     # There parts stand still by a rate of 0, here by freezing.
     but = ("optimiser.lr_multipliers",)
-    _, found, wanted = compare(
-        write(tmp_path, fixed()), "imagenet/Fix_ResNet50_vd_ssld", but=but
-    )
+    _, found, wanted = compare(write(tmp_path, fixed()), "imagenet/Fix_ResNet50_vd_ssld", but=but)
     assert found.model.pretrained == wanted.model.pretrained == "ResNet50_vd_ssld"
     assert set(found.optimiser.lr_multipliers.values()) == {0}
     assert len(found.optimiser.lr_multipliers) == 5

@@ -14,20 +14,23 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from making import make_bundle
 from paddle_configurations import deployment, plain, write
 
 CONFIG = "ppcls/configs/ImageNet/ResNet/ResNet50.yaml"
 BEST = "output/ResNet50/best_model"
-DEPLOYED = "residua predict -c configs/inference_cls.yaml -o Global.inference_model_dir=models/ResNet50_infer"
+DEMO = "docs/images/inference_deployment/whl_demo.jpg"
+INFER = "models/ResNet50_infer"
+DEPLOYED = f"residua predict -c configs/inference_cls.yaml -o Global.inference_model_dir={INFER}"
 # The document's command → ours, or None where there is nothing to do: installing another library,
 # choosing a folder of a repository, a download.
 EQUIVALENTS: dict[str, str | None] = {
     "python3 -m pip install paddlepaddle-gpu -i https://mirror.baidu.com/pypi/simple": None,
     "python3 -m pip install paddlepaddle -i https://mirror.baidu.com/pypi/simple": None,
     "pip3 install paddleclas": None,
-    'paddleclas --model_name=ResNet50 --infer_imgs="docs/images/inference_deployment/whl_demo.jpg"':
-        'residua paddleclas --model_name=ResNet50 --infer_imgs="docs/images/inference_deployment/whl_demo.jpg"',
+    f'paddleclas --model_name=ResNet50 --infer_imgs="{DEMO}"':
+        f'residua paddleclas --model_name=ResNet50 --infer_imgs="{DEMO}"',
     "cd path_to_PaddleClas": None,
     "export CUDA_VISIBLE_DEVICES=0,1,2,3": None,
     f'python3 -m paddle.distributed.launch --gpus="0,1,2,3" tools/train.py -c {CONFIG}':
@@ -37,9 +40,9 @@ EQUIVALENTS: dict[str, str | None] = {
     f"python3 tools/infer.py -c {CONFIG} -o Global.pretrained_model={BEST}":
         f"residua predict -c {CONFIG} -o Global.pretrained_model={BEST}",
     f"python3 tools/export_model.py -c {CONFIG} -o Global.pretrained_model={BEST} "
-    "-o Global.save_inference_dir=deploy/models/ResNet50_infer":
+    f"-o Global.save_inference_dir=deploy/{INFER}":
         f"residua export -c {CONFIG} -o Global.pretrained_model={BEST} "
-        "-o Global.save_inference_dir=deploy/models/ResNet50_infer",
+        f"-o Global.save_inference_dir=deploy/{INFER}",
     "cd deploy/models": None,
     "wget https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/inference/ResNet50_infer.tar "
     "&& tar -xf ResNet50_infer.tar": None,
@@ -70,7 +73,7 @@ def tree(tmp_path_factory, shared_data):
     (root / "dataset").mkdir()
     (root / "dataset/ILSVRC2012").symlink_to(shared_data / "list-format")
     pictures = sorted((shared_data / "list-format/val").glob("*.JPEG"))
-    demo = root / "docs/images/inference_deployment/whl_demo.jpg"
+    demo = root / DEMO
     demo.parent.mkdir(parents=True)
     shutil.copy(pictures[0], demo)
     folder = root / "deploy/images/ImageNet"
@@ -127,7 +130,7 @@ def test_the_document_from_training_to_deployment(tree):
     out, _ = run(tree, predict)
     (record,) = ast.literal_eval(out.strip())
     assert list(record) == ["class_ids", "scores", "file_name", "label_names"]
-    assert record["file_name"] == "docs/images/inference_deployment/whl_demo.jpg"
+    assert record["file_name"] == DEMO
     assert len(record["class_ids"]) == 5
     out, _ = run(tree, f"{predict} -o Infer.PostProcess.topk=2 -o Infer.infer_imgs=deploy/images")
     (batch,) = [ast.literal_eval(line) for line in out.strip().splitlines()]
