@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from data.shapes import write_shapes
 from residua.base.errors import SettingError, UnknownNameError
-from residua.bundle.store import read_bundle
+from residua.bundle.store import read_bundle, write_bundle
 from residua.cli.main import app
 from residua.distil.methods import METHODS
 
@@ -82,8 +83,13 @@ def test_fix_and_soup(shapes, teacher, tmp_path):
     assert manifest.preprocess.crop_size == 32
     assert manifest.recipe["model"]["freeze"] == "stage4"
     soup = tmp_path / "soup.bundle"
-    words = call("soup", teacher, teacher, "--data", shapes, "--output", soup, "--json")
-    assert json.loads(words)["joined"] == [str(teacher), str(teacher)]
+    other = tmp_path / "other.bundle"  # the last of whose weights differ by nothing that counts
+    opened = read_bundle(teacher)
+    tensors = opened.tensors()
+    tensors["head.bias"] = tensors["head.bias"] + np.float32(1e-6)
+    write_bundle(other, opened.manifest, tensors)
+    words = call("soup", teacher, other, "--data", shapes, "--output", soup, "--json")
+    assert set(json.loads(words)["joined"]) == {str(teacher), str(other)}
     assert read_bundle(soup).manifest.provenance.made_by == "residua soup"
 
 
@@ -98,6 +104,12 @@ def test_fix_and_soup(shapes, teacher, tmp_path):
             "magic",
         ),
         (("train", "DATA", "--fix", "x.bundle"), SettingError, "--fix and --size"),
+        (
+            ("distil", "DATA", "--student", "ResNet18", "--teacher", "t", "--fix-size", "48"),
+            SettingError,
+            "--fix-size is of SSLD's chain",
+        ),
+        (("distil", "mine", "DATA", "--teacher", "t.onnx"), SettingError, "open as a bundle"),
     ],
 )
 def test_what_is_lacking_is_said(shapes, words, error, said):

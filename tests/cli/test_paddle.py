@@ -148,8 +148,9 @@ def test_export_and_deployment(trained):
     assert is_bundle(trained / "deploy/models/net_infer")
     write(trained / "deploy/configs", deployment(), "inference_cls.yaml")
     result = call(
-        "predict", "-c", "deploy/configs/inference_cls.yaml", "-o", "Global.infer_imgs=pictures/val",
+        "predict", "-c", "deploy/configs/inference_cls.yaml",
         "-o", "Global.inference_model_dir=deploy/models/net_infer",
+        "-o", "Global.infer_imgs=pictures/val",
     )  # fmt: skip
     lines = result.stdout.strip().splitlines()
     assert len(lines) == 6

@@ -5,8 +5,8 @@ import pytest
 
 from distil.conftest import make_recipe
 from residua.base.errors import SettingError, StoppedError
-from residua.bundle.store import read_bundle
-from residua.distil.chain import Chain, run_chain
+from residua.bundle.store import read_bundle, write_bundle
+from residua.distil.chain import Chain, make_fix, run_chain
 from residua.distil.methods import METHODS
 from residua.distil.mine import run as mining
 from residua.distil.mine.run import Wanted
@@ -30,8 +30,9 @@ def recipe(teacher):
 @pytest.fixture(scope="module")
 def undisturbed(recipe, parts, chain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
-    stages = run_chain(recipe, parts, chain, output=folder / "s.bundle", work=folder / "s.ssld")
-    return stages, read_bundle(folder / "s.bundle")
+    found = run_chain(recipe, parts, chain, output=folder / "s.bundle", work=folder / "s.ssld")
+    assert found.mined["pictures"] == 60
+    return found.stages, read_bundle(folder / "s.bundle")
 
 
 def test_every_stage_leaves_its_bundle_and_figures(undisturbed, recipe):
@@ -42,6 +43,8 @@ def test_every_stage_leaves_its_bundle_and_figures(undisturbed, recipe):
     assert second.provenance.parent.endswith("stage1.bundle")
     assert (first.preprocess.crop_size, fix.preprocess.crop_size) == (24, 32)
     notes = bundle.manifest.provenance.notes
+    assert notes[0].startswith(f"taught by {recipe.distil.teacher} (weights ")
+    assert notes[1].startswith("mine: ")
     for stage in stages:
         assert any(note.startswith(f"{stage.name}: top-1") for note in notes)
     last = stages[-1].bundle.tensors()
@@ -73,7 +76,7 @@ def test_broken_off_in_any_stage_it_goes_on_to_the_same(
             _stop_in(patched, stage, updates or 2, tmp_path / "s.ssld")
             with pytest.raises(StoppedError):
                 run_chain(recipe, parts, chain, **where)
-    stages = run_chain(recipe, parts, chain, **where)
+    stages = run_chain(recipe, parts, chain, **where).stages
     for found, expected in zip(stages, undisturbed[0], strict=True):
         tensors = expected.bundle.tensors()
         for name, array in found.bundle.tensors().items():
@@ -107,6 +110,52 @@ def test_a_stage_that_is_done_is_not_run_again(undisturbed, recipe, parts, chain
     longer = change(recipe, {"loop.epochs": 3})
     with pytest.raises(KeyboardInterrupt):  # another recipe begins anew
         run_chain(longer, parts, chain, output=bundle.path, work=work, overwrite=True)
+
+
+def test_another_teacher_under_the_same_name_teaches_anew(recipe, parts, teacher, tmp_path):
+    path = tmp_path / "t.bundle"
+    write_bundle(path, teacher.manifest, teacher.tensors())
+    short = change(recipe, {"distil.teacher": str(path), "loop.epochs": 1})
+    where = {"output": tmp_path / "s.bundle", "work": tmp_path / "s.ssld", "overwrite": True}
+    chain = Chain(second_epochs=1)
+    first, again = (run_chain(short, parts, chain, **where).stages[0].bundle for _ in range(2))
+    assert again.manifest.provenance.created == first.manifest.provenance.created
+    restarted = run_chain(short, parts, chain, **where, restart=True).stages[0].bundle
+    assert restarted.manifest.provenance.created != first.manifest.provenance.created
+    tensors = teacher.tensors()
+    tensors["head.weight"] = -tensors["head.weight"]
+    write_bundle(path, teacher.manifest, tensors, overwrite=True)
+    other = run_chain(short, parts, chain, **where).stages[0].bundle
+    sha256 = read_bundle(path).manifest.files["weights.safetensors"].sha256
+    assert other.manifest.recipe["distil"]["teacher_sha256"] == sha256
+
+
+@pytest.mark.parametrize(
+    ("values", "chain", "problem"),
+    [
+        ({"distil.method": "kd"}, Chain(), "The chain is SSLD's"),
+        ({"loop.budget_minutes": 3.0}, Chain(), "A budget is of one training"),
+        ({}, Chain(fix_size=3), "8 pixels at least"),
+        ({"distil.teacher": "t.ONNX"}, Chain("somewhere"), "open as a bundle"),
+    ],
+)
+def test_what_the_chain_cannot_do_is_said_before_any_work(
+    recipe, parts, tmp_path, values, chain, problem
+):
+    where = {"output": tmp_path / "s.bundle", "work": tmp_path / "s.ssld"}
+    with pytest.raises(SettingError, match=problem):
+        run_chain(change(recipe, values), parts, chain, **where)
+    assert not where["work"].exists()
+
+
+def test_fixing_keeps_seed_and_format(recipe, teacher):
+    like = change(recipe, {"loop.seed": 3, "precision.compute": "fp32", "data.val_fraction": 0.3})
+    made = make_fix(teacher, 48, "imagenet/fix", like=like)
+    assert (made.loop.seed, made.precision.compute) == (3, "fp32")
+    assert made.data.val_fraction == 0.3
+    assert (made.augment.image_size, made.evaluate.image_size) == (48, 48)
+    with pytest.raises(SettingError, match="larger pictures"):
+        make_fix(teacher, 16, "fix-size", like=like)
 
 
 @pytest.fixture(scope="module")

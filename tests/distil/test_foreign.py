@@ -76,4 +76,11 @@ def test_a_suffix_chooses_it(tmp_path):
     classes = Classes(names=("a", "b", "c", "d"))
     found = open_teacher(str(tmp_path / "t.onnx"), DistilPart(), classes, SEEN, CPU)
     assert isinstance(found, OnnxTeacher)
-    assert len(found.sha256) == 64
+
+
+@pytest.mark.parametrize("values", [{"statistics": "batch"}, {"precision": "bf16"}])
+def test_what_a_graph_cannot_be_told_is_refused(tmp_path, values):
+    write(tmp_path / "T.ONNX")
+    classes = Classes(names=("a", "b", "c", "d"))
+    with pytest.raises(SettingError, match="answers as its file says"):
+        open_teacher(str(tmp_path / "T.ONNX"), DistilPart(**values), classes, SEEN, CPU)

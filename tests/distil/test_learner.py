@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from distil.conftest import make_recipe
 from making import make_network
-from residua.base.errors import SettingError
+from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Preprocess
 from residua.data.source import UNLABELLED
 from residua.distil.learner import spread
@@ -117,6 +117,34 @@ def test_labels_spread_to_rows():
 def test_features_that_do_not_pair_are_refused(teacher):
     with pytest.raises(SettingError, match="compares 2 of the student's features with 1"):
         make_learner("mgd", teacher, **{"distil.student_features": ("stage3", "stage4")})
+
+
+def test_pooled_features_are_compared_as_vectors(teacher, batch):
+    names = {"distil.student_features": ["pooled"], "distil.teacher_features": ["pooled"]}
+    learner = make_learner("feature", teacher, **names)
+    assert torch.isfinite(learner(*batch, PLACE)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "error", "problem"),
+    [
+        ("feature", "stage9", UnknownNameError, "no feature named 'stage9'"),
+        ("mgd", "foo", UnknownNameError, "no feature named 'foo'"),
+        ("afd", "pooled", SettingError, "pooled ones are nowhere"),
+    ],
+)
+def test_features_that_are_nowhere_are_refused(teacher, name, features, error, problem):
+    with pytest.raises(error, match=problem):
+        make_learner(name, teacher, **{"distil.student_features": [features]})
+
+
+def test_rows_alone_have_no_relation(teacher, batch):
+    learner = make_learner("rkd", teacher, **{"distil.label_weight": 0.0})
+    pictures, labels = batch
+    found = learner(pictures[:1], labels[:1], PLACE)
+    assert found.tolist() == [0]
+    found.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in learner.parameters() if p.grad is not None)
 
 
 def test_hidden_channels_change_with_the_update(teacher, batch):

@@ -12,7 +12,7 @@ from PIL import Image
 from making import save_noise
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
-from residua.data.sources.unlabelled import find_place, open_unlabelled
+from residua.data.sources.unlabelled import find_unlabelled, open_unlabelled
 from residua.distil.mine import run as running
 from residua.distil.mine.choose import Chooser
 from residua.distil.mine.known import look
@@ -201,4 +201,4 @@ def test_places_that_hold_nothing_are_refused(classifier, tmp_path):
     with pytest.raises(DataError, match="no pictures"):
         mine(str(tmp_path / "empty"), classifier, tmp_path / "mined.txt", Wanted())
     with pytest.raises(DataError, match="There is no"):
-        find_place(tmp_path / "nowhere")
+        find_unlabelled(tmp_path / "nowhere")

@@ -87,3 +87,12 @@ def test_nothing_in_it_changes(bundle, crops, statistics):
     manifest = bundle.manifest
     network = make_network(manifest.architecture, bundle.tensors()).train(statistics == "batch")
     torch.testing.assert_close(found, network(pictures).detach())
+
+
+def test_answers_that_are_no_distribution_teach_nobody(bundle):
+    manifest = bundle.manifest.model_copy(update={"task": "multi-label"})
+    with pytest.raises(SettingError, match="multi-label"):
+        make_teacher(
+            type(bundle)(bundle.path, manifest), manifest.classes, manifest.preprocess,
+            precision=CPU,
+        )  # fmt: skip

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from residua.evaluate.ranks import SINGLE
+
 pytestmark = pytest.mark.slow
 
 _SCRIPT = str(Path(__file__).with_name("failing.py"))
@@ -42,3 +44,26 @@ def test_a_mistake_of_the_command_line_is_printed_once():
     assert words.count("'soon' is no length of time.") == 1
     words = _run("-m", "residua", "train", "nowhere-at-all", "--device", "cpu")
     assert len([line for line in words.splitlines() if line.startswith("Error: ")]) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_work_may_take_longer_than_processes_wait(fails):
+    script = Path(__file__).with_name("waiting.py")
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        [sys.executable, *words, *(["fail"] if fails else [])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if fails:
+        assert done.returncode == 1
+        assert "Error: The first could not do it." in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "process 0 has 0" in done.stdout
+        assert "process 1 has 10" in done.stdout
+
+
+def test_one_process_works_as_it_is():
+    assert SINGLE.together(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        SINGLE.together(lambda: 1 / 0)

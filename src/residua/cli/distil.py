@@ -1,11 +1,12 @@
 """``residua distil``: a student learns from a teacher's answers; and the choice of pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
+from residua.cli import distil_options as of
 from residua.cli import train_options as option
 from residua.cli.grouping import GroupedCommand
 from residua.cli.mine import mine
@@ -14,12 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from residua.data.source import Parts
-    from residua.distil.chain import Stage
+    from residua.distil.chain import Chained
     from residua.train.recipe.tree import Recipe
     from residua.train.run import Trained
-
-_TEACHER = "Teacher"
-_CHAIN = "Stages of ssld"
 
 
 class RunByDefault(TyperGroup):
@@ -36,92 +34,20 @@ class RunByDefault(TyperGroup):
 
 app = typer.Typer(rich_markup_mode=None, cls=RunByDefault)
 
-Teacher = Annotated[
-    str,
-    typer.Option(
-        help="A bundle, a name from residua models, a weight file or an .onnx file. Of dml and "
-        "udml the other network, which learns too: empty (the student's own), a row or a bundle.",
-        rich_help_panel=_TEACHER,
-    ),
-]
-Student = Annotated[
-    str,
-    typer.Option(help="The network that learns, from: residua models.", rich_help_panel=_TEACHER),
-]
-Recipe_ = Annotated[
-    str,
-    typer.Option(
-        "--recipe",
-        help="How it learns: kd, ssld, funmatch, dkd, dist, skd, wsl, rkd, feature, mgd, afd, "
-        "pefd, dml, udml (residua distil methods explains them).",
-        rich_help_panel=_TEACHER,
-    ),
-]
-Unlabelled = Annotated[
-    str,
-    typer.Option(
-        help="More pictures, without labels: a folder, tar shards, or a list with a path a line.",
-        rich_help_panel=option.PICTURES,
-    ),
-]
-PerClass = Annotated[
-    int,
-    typer.Option(
-        min=1, help="Of ssld: the most unlabelled pictures of a class.", rich_help_panel=_CHAIN
-    ),
-]
-Threshold = Annotated[
-    float,
-    typer.Option(
-        help="Of ssld: the least probability of the teacher's class.", rich_help_panel=_CHAIN
-    ),
-]
-SecondEpochs = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Of ssld: epochs of stage 2, on labelled pictures at a hundredth of the rate; 0: a "
-        "sixth of the first.",
-        rich_help_panel=_CHAIN,
-    ),
-]
-FixSize = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Of ssld: fit the classifier to this larger size at the end; 0: not.",
-        rich_help_panel=_CHAIN,
-    ),
-]
-TeacherPrecision = Annotated[
-    str | None,
-    typer.Option(
-        help="Of the teacher: fp32, bf16, fp16 [default: the student's].", rich_help_panel=_TEACHER
-    ),
-]
-TeacherNorms = Annotated[
-    str | None,
-    typer.Option(
-        help="What the teacher's normalisations use: running (as for predictions) or batch (as "
-        "PaddleClas leaves them).",
-        rich_help_panel=_TEACHER,
-    ),
-]
-
 
 @app.command("run", cls=GroupedCommand, short_help="Train a student by a teacher (the default).")
 def run(
     data: option.Data,
-    teacher: Teacher = "",
-    student: Student = "",
-    recipe: Recipe_ = "",
-    unlabelled: Unlabelled = "",
-    teacher_precision: TeacherPrecision = None,
-    teacher_norms: TeacherNorms = None,
-    per_class: PerClass = 1000,
-    threshold: Threshold = 0.0,
-    second_epochs: SecondEpochs = 0,
-    fix_size: FixSize = 0,
+    teacher: of.Teacher = "",
+    student: of.Student = "",
+    recipe: of.Method = "",
+    unlabelled: of.Unlabelled = "",
+    teacher_precision: of.TeacherPrecision = None,
+    teacher_norms: of.TeacherNorms = None,
+    per_class: of.PerClass = None,
+    threshold: of.Threshold = None,
+    second_epochs: of.SecondEpochs = None,
+    fix_size: of.FixSize = None,
     val: option.Val = "",
     val_fraction: option.ValFraction = None,
     image_size: option.ImageSize = None,
@@ -135,7 +61,7 @@ def run(
     warmup_epochs: option.Warmup = None,
     mixup: option.Mixup = None,
     seed: option.Seed = None,
-    output: option.Output = None,
+    output: of.Output = Path("student.bundle"),
     overwrite: option.Overwrite = False,
     restart: option.Restart = False,
     budget: option.TimeBudget = "",
@@ -154,8 +80,9 @@ def run(
 
       residua distil photos/ --teacher big.bundle --student ResNet18
 
-      residua distil photos/ --teacher big.bundle --student ResNet18 --recipe ssld \
-        --unlabelled more-photos/
+      residua distil photos/ --teacher big.bundle --student ResNet18 --recipe dist
+
+      residua distil photos/ --teacher t.bundle --student ResNet18 --recipe ssld --unlabelled web/
 
       residua distil photos/ --student ResNet18 --recipe dml
 
@@ -170,6 +97,7 @@ def _run(options: dict[str, Any]) -> None:
     from residua.train.recipe.compose import Wishes
 
     _refuse_no_student(options)
+    _refuse_unused(options)
     if options["recipe"].lower() == "ssld":
         trainer: Callable[..., Any] = _make_chain(options)
         show: Any = _show_stages
@@ -177,7 +105,7 @@ def _run(options: dict[str, Any]) -> None:
         trainer, show = _make_trainer(options["unlabelled"]), None
     wishes = Wishes(options["config"], _make_flags(options), tuple(options["override"] or ()))
     run_training(
-        options["data"], options["val"], wishes, options["output"] or Path("student.bundle"),
+        options["data"], options["val"], wishes, options["output"],
         device=options["device"], overwrite=options["overwrite"], restart=options["restart"],
         json=options["json"], trainer=trainer, show=show,
     )  # fmt: skip
@@ -202,7 +130,7 @@ def _make_flags(options: dict[str, Any]) -> dict[str, Any]:
     from residua.distil.methods import find_method
     from residua.train.plan.budget import read_minutes
 
-    name = options["recipe"] or ("" if options["config"] else "kd")
+    name = options["recipe"] or ("" if _brings_method(options["config"]) else "kd")
     flags: dict[str, Any] = dict(find_method(name).values) if name else {}
     said = {key: options[option] for option, key in _KEYS.items() if options[option] is not None}
     words = {key: options[option] or None for option, key in _WORDS.items()}
@@ -224,34 +152,37 @@ def _make_trainer(unlabelled: str) -> "Callable[..., Trained]":
     return distil_parts
 
 
-def _make_chain(options: dict[str, Any]) -> "Callable[..., list[Stage]]":
+def _make_chain(options: dict[str, Any]) -> "Callable[..., Chained]":
     """Return what runs the stages of SSLD, in a folder beside the bundle."""
 
     def run_stages(
         recipe: "Recipe", parts: "Parts", *, output: Path, run_folder: Path, **how: Any
-    ) -> "list[Stage]":
+    ) -> "Chained":
         from residua.distil.chain import Chain, run_chain
         from residua.distil.mine.run import Wanted
 
-        wanted = Wanted(options["per_class"], options["threshold"])
+        wanted = Wanted(options["per_class"] or 1000, options["threshold"] or 0.0)
+        published = options["config"].startswith("imagenet/")
         chain = Chain(
-            options["unlabelled"], wanted, options["second_epochs"], fix_size=options["fix_size"]
-        )
+            options["unlabelled"], wanted, options["second_epochs"] or 0,
+            fix_size=options["fix_size"] or 0,
+            fix_recipe="imagenet/fix" if published else "fix-size",
+        )  # fmt: skip
         work = run_folder.with_suffix(".ssld")
         return run_chain(recipe, parts, chain, output=output, work=work, **how)
 
     return run_stages
 
 
-def _show_stages(stages: "list[Stage]", parts: "Parts", data: str, *, json: bool) -> None:
+def _show_stages(chained: "Chained", parts: "Parts", data: str, *, json: bool) -> None:
     from json import dumps
 
-    last = stages[-1].bundle
     if json:
-        figures = {each.name: each.metrics.model_dump(exclude_none=True) for each in stages}
-        typer.echo(dumps({"bundle": str(last.path), "stages": figures}, ensure_ascii=False))
+        stages = {each.name: each.metrics.model_dump(exclude_none=True) for each in chained.stages}
+        record = {"bundle": str(chained.stages[-1].bundle.path), "stages": stages}
+        typer.echo(dumps(record | {"mined": chained.mined}, ensure_ascii=False))
         return
-    for stage in stages:
+    for stage in chained.stages:
         typer.echo(stage.spell())
     typer.echo(f"On {len(parts.validation)} validation pictures of {data}.")
 
@@ -280,3 +211,26 @@ def _refuse_no_student(options: dict[str, Any]) -> None:
             "Which network learns was not said.",
             next_step="Add --student ResNet18 (from scratch), or --pretrained WEIGHTS.",
         )
+
+
+def _refuse_unused(options: dict[str, Any]) -> None:
+    """Refuse options of SSLD's chain where no chain is run."""
+    from residua.base.errors import SettingError
+
+    if options["recipe"].lower() == "ssld":
+        return
+    said = [name for name in _OF_THE_CHAIN if options[name] is not None]
+    if said:
+        raise SettingError(
+            f"--{said[0].replace('_', '-')} is of SSLD's chain.", next_step="Add --recipe ssld."
+        )
+
+
+def _brings_method(config: str) -> bool:
+    """Tell whether a recipe says by what is learnt."""
+    from residua.train.recipe.file import read_recipe_file
+
+    return bool(config) and read_recipe_file(config).distil.method != "none"
+
+
+_OF_THE_CHAIN = ("per_class", "threshold", "second_epochs", "fix_size")

@@ -1,9 +1,12 @@
 """``residua distil mine``: choose unlabelled pictures by what a teacher says of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from residua.data.source import Source
 
 Pictures = Annotated[
     str,
@@ -30,6 +33,10 @@ Precision = Annotated[str, typer.Option(help="fp32, bf16, fp16, int8, or fastest
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of the engine [default: one a core].")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a list and report that are of no earlier choice."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
 
 
@@ -43,6 +50,7 @@ def mine(
     engine: Engine = "auto",
     precision: Precision = "fp32",
     threads: Threads = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Choose the pictures of each class that the teacher is surest of.
@@ -55,22 +63,30 @@ def mine(
 
     For example:
 
-      residua distil mine web-photos/ --teacher big.bundle --validation photos/val
-        --per-class 500 --threshold 0.3
+      residua distil mine web-photos/ --teacher big.bundle --validation photos/
+
+      residua distil mine web-photos/ --teacher big.bundle --per-class 500 --threshold 0.3
     """
     from json import dumps
 
-    from residua.data.sources.open import open_source
+    from residua.base.errors import SettingError
     from residua.distil.mine.run import Wanted
     from residua.distil.mine.run import mine as run
     from residua.predict.classifier import load
 
+    if Path(teacher).suffix.lower() == ".onnx":
+        raise SettingError(
+            "Pictures are chosen by a teacher that residua can open as a bundle.",
+            next_step="An .onnx file can teach (residua distil --teacher), not choose.",
+        )
     classifier = load(
         teacher, engine=engine, precision=precision, threads=threads, hint="throughput",
         notify=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
-    known = open_source(validation) if validation else None
-    report = run(pictures, classifier, output, Wanted(per_class, threshold), validation=known)
+    report = run(
+        pictures, classifier, output, Wanted(per_class, threshold), overwrite=overwrite,
+        validation=_open_validation(validation) if validation else None,
+    )  # fmt: skip
     if json:
         typer.echo(dumps(report.as_record(), ensure_ascii=False))
         return
@@ -79,3 +95,12 @@ def mine(
         f"Written: {output}, with the report in {output.with_suffix('.html')} and "
         f"{output.with_suffix('.json')}. The scores stay in {output.name}.mine for another choice."
     )
+
+
+def _open_validation(place: str) -> "Source":
+    """Return the pictures of a data set; of one with a validation part that part."""
+    from residua.data.sources.open import open_source
+    from residua.data.sources.parts import find_parts
+
+    found = find_parts(place)
+    return open_source(found.validation if found else place)

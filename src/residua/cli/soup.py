@@ -38,7 +38,7 @@ def soup(
 
     from residua.bundle.store import write_bundle
     from residua.data.sources.parts import open_parts
-    from residua.distil.soup import cook
+    from residua.distil.soup import cook, spell_figures
     from residua.evaluate.model import add_metrics
     from residua.evaluate.part import recall
     from residua.train.run import check_output
@@ -52,6 +52,8 @@ def soup(
     joined = [str(each.bundle.path) for each in found.tasted if each.joined]
     best = found.tasted[0].bundle.manifest
     note = f"The mean of {len(joined)} trainings: {', '.join(joined)}."
+    if len(joined) == 1:
+        note = f"No other joined: the weights are those of {joined[0]}."
     provenance = best.provenance.model_copy(
         update={"made_by": "residua soup", "notes": (note, *best.provenance.notes)}
     )
@@ -62,4 +64,4 @@ def soup(
     if json:
         typer.echo(dumps({"bundle": str(output), "joined": joined, "metrics": figures}))
         return
-    typer.echo(f"{note}\nWritten: {output}. Top-1 {found.metrics.top1 or 0:.2%} on the validation.")
+    typer.echo(f"{note}\nWritten: {output}, validated: {spell_figures(found.metrics)}.")

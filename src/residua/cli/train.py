@@ -76,8 +76,29 @@ def train(
     output = output or Path(f"{_stem(data)}.bundle")
     run(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
-        find_lr=find_lr, json=json,
+        find_lr=find_lr, json=json, trainer=_tell_before(fix, size) if fix and size else None,
     )  # fmt: skip
+
+
+def _tell_before(bundle: str, size: int) -> "Trainer":
+    """Return what trains, and says beforehand how the bundle does at ``size`` as it is."""
+
+    def train_after(recipe: "Recipe", parts: "Parts", **how: Any) -> "Trained":
+        from residua.evaluate.resolution import sweep
+        from residua.train.run import train as run_plainly
+        from residua.zoo.weights.resolve import open_bundle
+
+        opened = open_bundle(bundle)
+        if opened.manifest.classes.names == parts.validation.classes.names:
+            (trial,) = sweep(
+                opened, parts.validation, [size], device=how["device"], ranks=how["ranks"]
+            )
+            found = trial.evaluation.metrics
+            value = found.map if found.top1 is None else found.top1
+            how["display"].say(f"Before, at {size} pixels: {value:.2%} of {found.images} pictures.")
+        return run_plainly(recipe, parts, **how)
+
+    return train_after
 
 
 def _fix(
@@ -94,6 +115,8 @@ def _fix(
             "--fix and --size go together.",
             next_step="residua train DATA --fix YOUR.bundle --size 320",
         )
+    if flags["augment.image_size"]:
+        raise SettingError("--size says already how large pictures are: leave --image-size.")
     if flags["model.pretrained"] or flags["model.name"]:
         raise SettingError(
             "--fix says already which network it is: leave --pretrained and --model."

@@ -6,7 +6,8 @@
     WORK/fix.bundle        the classifier at a larger size, by the labels         (fix)
     OUTPUT                 the last of them, with the figures of all
 
-A stage whose bundle is there, of the same recipe and pictures, is not run again.
+A stage whose bundle is there, of the same recipe, pictures, teacher and weights to begin with, is
+not run again.
 """
 
 import hashlib
@@ -22,15 +23,20 @@ from residua.base.files import write_atomic
 from residua.bundle.schema import Metrics
 from residua.bundle.store import WEIGHTS, Bundle, is_bundle, read_bundle, write_bundle
 from residua.data.source import Parts, Source
-from residua.data.sources.unlabelled import find_place, open_unlabelled
+from residua.data.sources.unlabelled import find_unlabelled, open_unlabelled
+from residua.distil.mine.report import Report
 from residua.distil.mine.run import Wanted, mine
-from residua.distil.run import distil
+from residua.distil.run import distil, name_teacher
+from residua.distil.teachers.teacher import is_onnx
+from residua.evaluate.model import share_of_cores
 from residua.evaluate.ranks import SINGLE, Ranks
 from residua.predict.classifier import load
 from residua.train.display import Display
-from residua.train.recipe.file import change, read_recipe_file
+from residua.train.recipe.file import change, override, read_recipe_file
 from residua.train.recipe.tree import Recipe
 from residua.train.run import Trained, check_output, train
+
+_LEAST_SIZE = 8  # pixels, as of any training
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Chain:
     second_epochs: int = 0
     second_rate: float = 0.01  # of the first's
     fix_size: int = 0
+    fix_recipe: str = "fix-size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +74,33 @@ class Stage:
         return f"{said}, loss {self.metrics.loss:.4f}, at {size} pixels"
 
 
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """The stages in order, and the report of what was mined (None: nothing was)."""
+
+    stages: tuple[Stage, ...]
+    mined: dict[str, Any] | None = None
+
+
 def run_chain(
     recipe: Recipe, parts: Parts, chain: Chain, *, output: Path, work: Path,
     overwrite: bool = False, ranks: Ranks = SINGLE, display: Display | None = None, **how: Any,
-) -> list[Stage]:  # fmt: skip
-    """Run all stages that are not done, and write ``output``; return them in order.
+) -> Chained:  # fmt: skip
+    """Run all stages that are not done, and write ``output``.
 
-    ``recipe`` is that of stage 1; ``how`` goes to every training (device, restart, cache_bytes).
+    ``recipe`` is that of stage 1; ``how`` goes to every training (device, cache_bytes); with
+    ``restart`` in it all stages are run anew.
     """
     check_output(output, overwrite=overwrite)
-    if parts.training.multi_label:
-        raise SettingError("SSLD is for pictures of one class each.")
+    _refuse(recipe, parts, chain)
+    recipe = name_teacher(recipe)  # its fingerprint is of what a stage depends on
     display = display or Display(quiet=True)
     how |= {"ranks": ranks, "display": display}
-    unlabelled = _mine(recipe, parts, chain, work, ranks, display) if chain.unlabelled else None
+    unlabelled, mined = None, None
+    if chain.unlabelled:
+        unlabelled, report = _mine(recipe, parts, chain, work, how)
+        display.say(f"mine: {report.spell()}")
+        mined = report.as_record()
     first = _run(
         "stage1", work, recipe, parts, unlabelled, how,
         partial(distil, recipe, parts, unlabelled=unlabelled),
@@ -89,42 +109,75 @@ def run_chain(
     second = partial(distil, second_recipe, parts)
     stages = [first, _run("stage2", work, second_recipe, parts, None, how, second)]
     if chain.fix_size:
-        fixing = make_fix(stages[-1].bundle, chain.fix_size)
+        fixing = make_fix(stages[-1].bundle, chain.fix_size, chain.fix_recipe, like=recipe)
         stages.append(_run("fix", work, fixing, parts, None, how, partial(train, fixing, parts)))
     if ranks.first:
-        _write(stages, output, overwrite=overwrite)
+        _write(stages, recipe, mined, output, overwrite=overwrite)
     ranks.share(None)
-    return stages
+    return Chained(tuple(stages), mined)
 
 
-def make_fix(bundle: Bundle, size: int) -> Recipe:
-    """Return the recipe that fits ``bundle`` to ``size`` pixels."""
+def make_fix(bundle: Bundle, size: int, name: str, *, like: Recipe) -> Recipe:
+    """Return the recipe ``name`` made to fit ``bundle`` to ``size`` pixels.
+
+    Seed, number format and the reading of data are those of ``like``. Raises SettingError.
+    """
+    own = bundle.manifest.preprocess
+    if size < own.crop_size:
+        raise SettingError(
+            f"{bundle.path} is used to {own.crop_size} pixels, more than {size}.",
+            next_step="Fitting is for larger pictures than a network was trained with.",
+        )
+    scale = size / own.crop_size
     last = f"stage{len(bundle.manifest.architecture.depths)}"
-    given = {"model.pretrained": str(bundle.path), "model.freeze": last, "augment.image_size": size}
-    return change(read_recipe_file("fix-size"), given)
+    given = {
+        "model.pretrained": str(bundle.path), "model.freeze": last, "augment.image_size": size,
+        "evaluate.image_size": size, "evaluate.short_side": round(own.short_side * scale),
+        "loop.seed": like.loop.seed, "precision.compute": like.precision.compute,
+    } | {f"data.{key}": value for key, value in like.data.model_dump().items()}  # fmt: skip
+    return override(read_recipe_file(name), [], given)
 
 
-def _mine(
-    recipe: Recipe, parts: Parts, chain: Chain, work: Path, ranks: Ranks, display: Display
-) -> Source:
-    """Choose the unlabelled pictures, on the first process."""
-    if Path(recipe.distil.teacher).suffix == ".onnx":
+def _refuse(recipe: Recipe, parts: Parts, chain: Chain) -> None:
+    """Refuse, before any work, what the stages cannot do. Raises SettingError."""
+    if parts.training.multi_label:
+        raise SettingError("SSLD is for pictures of one class each.")
+    if recipe.distil.method != "ssld":
+        raise SettingError(
+            f"The chain is SSLD's, and distil.method is {recipe.distil.method}.",
+            next_step=f"Give --recipe {recipe.distil.method} for one training by it.",
+        )
+    if recipe.loop.budget_minutes:
+        raise SettingError(
+            "A budget is of one training, and SSLD is a chain of them.",
+            next_step="Give --epochs and --second-epochs; each stage says beforehand how long it "
+            "takes.",
+        )
+    if chain.fix_size and chain.fix_size < _LEAST_SIZE:
+        raise SettingError(f"--fix-size {chain.fix_size}: {_LEAST_SIZE} pixels at least.")
+    if chain.unlabelled and is_onnx(recipe.distil.teacher):
         raise SettingError(
             "Pictures are chosen by a teacher that residua can open as a bundle.",
             next_step="Give a bundle as --teacher, or leave --unlabelled out.",
         )
-    work.mkdir(parents=True, exist_ok=True)
-    in_shards = find_place(chain.unlabelled).root is None
+
+
+def _mine(
+    recipe: Recipe, parts: Parts, chain: Chain, work: Path, how: dict[str, Any]
+) -> tuple[Source, Report]:
+    """Choose the unlabelled pictures; each process asks the teacher about its share."""
+    ranks: Ranks = how["ranks"]
+    in_shards = find_unlabelled(chain.unlabelled).root is None
     target = work / ("mined" if in_shards else "mined.txt")
-    if ranks.first:
-        teacher = load(recipe.distil.teacher, hint="throughput", notify=display.say)
-        report = mine(
-            chain.unlabelled, teacher, target, chain.wanted, validation=parts.validation,
-            classes=parts.training.classes,
-        )  # fmt: skip
-        display.say(f"mine: {report.spell()}")
-    ranks.share(None)
-    return open_unlabelled(target, parts.training.classes)
+    teacher = load(
+        recipe.distil.teacher, hint="throughput", notify=how["display"].say,
+        device=how.get("device", "auto"), threads=share_of_cores(ranks),
+    )  # fmt: skip
+    report = mine(
+        chain.unlabelled, teacher, target, chain.wanted, validation=parts.validation,
+        classes=parts.training.classes, ranks=ranks,
+    )  # fmt: skip
+    return open_unlabelled(target, parts.training.classes), report
 
 
 def _run(
@@ -135,7 +188,7 @@ def _run(
     target, note = work / f"{name}.bundle", work / f"{name}.json"
     identity = _identify(recipe, parts, unlabelled)
     display: Display = how["display"]
-    if _is_done(target, note, identity):
+    if not how.get("restart") and _is_done(target, note, identity):
         display.say(f"{name}: done before.")
     else:
         display.say(f"{name}: begins.")
@@ -187,11 +240,17 @@ def _fine_tune(recipe: Recipe, first: Bundle, chain: Chain) -> Recipe:
     )  # fmt: skip
 
 
-def _write(stages: list[Stage], output: Path, *, overwrite: bool) -> None:
+def _write(
+    stages: list[Stage], recipe: Recipe, mined: dict[str, Any] | None, output: Path,
+    *, overwrite: bool,
+) -> None:  # fmt: skip
     """Write the last stage's bundle under the name that was asked for, with all figures."""
-    last = stages[-1].bundle
+    last, part = stages[-1].bundle, recipe.distil
     provenance = last.manifest.provenance
-    notes = (*(stage.spell() for stage in stages), *provenance.notes)
+    said = [f"taught by {part.teacher} (weights {part.teacher_sha256})"]
+    if mined is not None:
+        said.append(f"mine: {mined['chosen']} of {mined['pictures']} pictures without a label")
+    notes = (*said, *(stage.spell() for stage in stages), *provenance.notes)
     manifest = last.manifest.model_copy(
         update={"provenance": provenance.model_copy(update={"notes": notes})}
     )

@@ -15,7 +15,7 @@ from residua.data.sources.unlabelled import join
 from residua.distil.compare.criteria import make_criterion
 from residua.distil.learner import Distilling, Mutual
 from residua.distil.teachers.peer import find_fresh_row, make_peer
-from residua.distil.teachers.teacher import open_teacher
+from residua.distil.teachers.teacher import is_onnx, open_teacher
 from residua.train.recipe.distil import DistilPart
 from residua.train.recipe.file import change
 from residua.train.recipe.tree import Recipe
@@ -48,8 +48,18 @@ def name_teacher(recipe: Recipe) -> Recipe:
     part = recipe.distil
     if part.method == "none":
         raise SettingError("The recipe has no distil.method.", next_step="Give --recipe kd.")
+    if part.method == "rkd" and recipe.loop.micro_batch in {1, 2}:
+        raise SettingError(
+            f"rkd compares the pictures of a micro-batch: {recipe.loop.micro_batch} are too few.",
+            next_step="Set loop.micro_batch to 3 or more, better 32.",
+        )
     if part.method in MUTUAL and (not part.teacher or find_fresh_row(part.teacher)):
         return recipe
+    if part.method in MUTUAL and is_onnx(part.teacher):
+        raise SettingError(
+            f"Of {part.method} the teacher learns too, and an .onnx file cannot.",
+            next_step="Name a network instead, which then begins from scratch: --teacher ResNet34",
+        )
     if not part.teacher:
         raise SettingError(
             f"{part.method} needs a teacher.",
@@ -66,7 +76,7 @@ def name_teacher(recipe: Recipe) -> Recipe:
 
 def read_sha256(teacher: str) -> str:
     """Return the fingerprint of a teacher's weights. Raises what opening it raises."""
-    if Path(teacher).suffix == ".onnx":
+    if is_onnx(teacher):
         if not Path(teacher).is_file():
             raise SettingError(f"There is no file {teacher}.")
         return sha256_of(Path(teacher))

@@ -12,7 +12,7 @@ import numpy as np
 
 from residua.base.errors import SettingError
 from residua.bundle.schema import Metrics
-from residua.bundle.store import Bundle
+from residua.bundle.store import WEIGHTS, Bundle
 from residua.data.source import Source
 from residua.evaluate.validation import Validation
 from residua.zoo.load import load_tensors, make_network
@@ -57,7 +57,7 @@ def cook(
     alone = []
     for bundle in bundles:
         alone.append((bundle, taste(bundle.tensors())))
-        say(f"{bundle.path}: {_spell(alone[-1][1])}")
+        say(f"{bundle.path}: {spell_figures(alone[-1][1])}")
     alone.sort(key=lambda pair: _value(pair[1]), reverse=True)
     best, metrics = alone[0]
     soup, count = best.tensors(), 1
@@ -69,7 +69,7 @@ def cook(
         if joined:
             soup, metrics, count = mixed, found, count + 1
         tasted.append(Tasted(bundle, own, joined=joined))
-        say(f"with {bundle.path}: {_spell(found)}{'' if joined else ', left out'}")
+        say(f"with {bundle.path}: {spell_figures(found)}{'' if joined else ', left out'}")
     return Soup(tuple(tasted), {n: a.astype(np.float32) for n, a in soup.items()}, metrics)
 
 
@@ -85,7 +85,8 @@ def _value(metrics: Metrics) -> tuple[float, float]:
     return (metrics.top1 if metrics.top1 is not None else metrics.map or 0.0, -(metrics.loss or 0))
 
 
-def _spell(metrics: Metrics) -> str:
+def spell_figures(metrics: Metrics) -> str:
+    """Return what decides, in words."""
     value, loss = _value(metrics)
     return f"{'mAP' if metrics.top1 is None else 'top-1'} {value:.2%}, loss {-loss:.4f}"
 
@@ -94,8 +95,11 @@ def _refuse_different(bundles: Sequence[Bundle]) -> None:
     if len(bundles) < 2:
         raise SettingError("A soup takes two bundles at least.")
     first = bundles[0].manifest
-    for bundle in bundles[1:]:
+    weights = [bundle.manifest.files[WEIGHTS].sha256 for bundle in bundles]
+    for number, bundle in enumerate(bundles[1:], 1):
         manifest = bundle.manifest
+        if weights[number] in weights[:number]:
+            raise SettingError(f"The weights of {bundle.path} are there twice.")
         for what, same in (
             ("networks", manifest.architecture == first.architecture),
             ("classes", manifest.classes == first.classes),

@@ -7,16 +7,19 @@ code below takes ``Ranks`` and works for one process without torch.distributed.
 import datetime as dt
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 from torch.distributed.rendezvous import rendezvous
 
 from residua.base.errors import ResiduaError, spell_error
+
+T = TypeVar("T")
 
 _TIMEOUT = dt.timedelta(minutes=30)
 _PATIENCE = dt.timedelta(seconds=5)
@@ -57,6 +60,24 @@ class Ranks:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
+    def together(self, work: Callable[[], T], *, pause: float = 5.0) -> T:
+        """Run ``work`` in every process; return its own once all have ended, however long it takes.
+
+        Processes that wait for another are given up after half an hour; these keep in touch.
+        """
+        if self.world == 1:
+            return work()
+        box: list[Any] = []
+        thread = threading.Thread(target=_keep, args=(work, box), daemon=True)
+        thread.start()
+        while not all(self.gather(not thread.is_alive())):
+            thread.join(pause)
+        outcome, error = box[0]
+        if error is not None:
+            raise error
+        result: T = outcome
+        return result
+
     def add(self, tensor: Tensor) -> Tensor:
         """Add up ``tensor`` over all processes, in place, and return it."""
         if self.world > 1:
@@ -71,6 +92,14 @@ class Ranks:
 
 
 SINGLE = Ranks()
+
+
+def _keep(work: Callable[[], Any], box: list[Any]) -> None:
+    """Put what ``work`` gives, or its error, into ``box``."""
+    try:
+        box.append((work(), None))
+    except BaseException as error:  # noqa: BLE001  # raised again where it was asked for
+        box.append((None, error))
 
 
 @contextmanager

@@ -77,11 +77,7 @@ class ResNet(nn.Module):
 
     def list_features(self) -> list[str]:
         """Return the names that ``observe`` knows, in the order of the network."""
-        known = ["stem"]
-        for number, depth in enumerate(self.row.depths, 1):
-            known += [f"stage{number}.{block}" for block in range(depth)]
-            known.append(f"stage{number}")
-        return [*known, "pooled"]
+        return list_features(self.row)
 
     def _refuse_unknown(self, wanted: Sequence[str], known: Sequence[str]) -> None:
         if unknown := set(wanted) - set(known):
@@ -139,3 +135,12 @@ def _make_stages(row: Architecture) -> nn.ModuleList:
             inputs, done = width * EXPANSION[row.block], done + 1
         stages.append(blocks)
     return stages
+
+
+def list_features(row: Architecture) -> list[str]:
+    """Return the names of what a network of ``row`` computes on the way, in its order."""
+    known = ["stem"]
+    for number, depth in enumerate(row.depths, 1):
+        known += [f"stage{number}.{block}" for block in range(depth)]
+        known.append(f"stage{number}")
+    return [*known, "pooled"]

@@ -2,7 +2,8 @@
 
     more/                      whatever lies below it and has the suffix of a picture
     more-{000..099}.tar        shards; labels beside the pictures are not looked at
-    more.txt                   a path a line, relative to the list; what follows a tab is left out
+    more.txt                   a path a line, relative to the list; what follows a tab is left out,
+                               and the label 0 that PaddleClas puts behind a blank
 
 ``join`` puts them behind a labelled source: one training then sees both.
 """
@@ -23,7 +24,7 @@ from residua.data.sources.shards import index_shards
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Unlabelled:
     """Where unlabelled pictures are; ``root`` is what names are relative to, None of shards."""
 
     place: str
@@ -40,17 +41,17 @@ class Place:
                 yield file.relative_to(path).as_posix()
 
 
-def find_place(place: str | Path) -> Place:
+def find_unlabelled(place: str | Path) -> Unlabelled:
     """Return where the pictures of ``place`` are. Raises DataError where it is of no such kind."""
     path = Path(place)
     if path.suffix.lower() in LISTS:
         if not path.is_file():
             raise missing(path)
-        return Place(str(place), path.parent)
+        return Unlabelled(str(place), path.parent)
     if kind_of(place) == "shards":
-        return Place(str(place), None)
+        return Unlabelled(str(place), None)
     if path.is_dir():
-        return Place(str(place), path)
+        return Unlabelled(str(place), path)
     if not path.exists():
         raise missing(path)
     raise DataError(
@@ -64,7 +65,7 @@ def open_unlabelled(place: str | Path, classes: Classes) -> Source:
 
     Raises DataError where there is nothing to read.
     """
-    found = find_place(place)
+    found = find_unlabelled(place)
     read: Callable[[int], bytes]
     if found.root is None:
         names, read = index_shards(found.place)
@@ -107,11 +108,25 @@ class _Joined:
         return self.second(index - self.count)
 
 
+def can_list(name: str) -> bool:
+    """Tell whether a list can name a file so: it ends at a tab or a line break."""
+    return name == name.strip() and not any(mark in name for mark in "\t\r\n")
+
+
 def _read_lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for line in lines:
-                if name := line.partition("\t")[0].strip():
-                    yield name
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8.", next_step="Save it as UTF-8.") from error
+    """Yield the names of a list; file names of any bytes come back as the system has them."""
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines):
+            name = line.partition("\t")[0].strip()
+            name = name.removeprefix("\ufeff") if number == 0 else name
+            if "\0" in name:
+                raise DataError(f"{path} is no list of file names.", next_step="Save it as UTF-8.")
+            if name:
+                yield _cut_label(name)
+
+
+def _cut_label(line: str) -> str:
+    """Return the name of a line as PaddleClas writes them, "web/1.jpg 0", without the label."""
+    name, blank, label = line.rpartition(" ")
+    known = Path(name).suffix.lower() in SUFFIXES and Path(line).suffix.lower() not in SUFFIXES
+    return name.rstrip() if blank and label.lstrip("-").isdigit() and known else line

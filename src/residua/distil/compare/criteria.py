@@ -71,11 +71,17 @@ class OfFeatures(Criterion):
         found = []
         pairs = zip(self.student_names, self.teacher_names, self.modules_of_pairs, strict=True)
         for number, (ours, theirs, compare) in enumerate(pairs):
-            features = [student[ours], teacher[theirs]]
+            features = [_spread(student[ours], compare), _spread(teacher[theirs], compare)]
             if self._draws:
                 features.append(draw(features[1], place, number))
             found.append(compare(*features))
         return torch.stack(found).mean(0)
+
+
+def _spread(feature: Tensor, compare: nn.Module) -> Tensor:
+    """Return a pooled feature as one of a single pixel, but for what takes it as it is."""
+    alone = feature.ndim == 2 and not isinstance(compare, ProjectorEnsemble)
+    return feature[:, :, None, None] if alone else feature
 
 
 class OfAttention(Criterion):

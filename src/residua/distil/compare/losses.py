@@ -106,9 +106,12 @@ def relational(student: Tensor, teacher: Tensor, *, distance: float, angle: floa
     """Return RKD of embeddings [N, any]: huber losses of distances and angles among the rows.
 
     RKD (arXiv 1904.05068, equations 4 to 10): distances are divided by their mean over all pairs;
-    angles are cosines at each row between every two others. One value for all rows.
+    angles are cosines at each row between every two others. One value for all rows; 0 of a row
+    alone.
     """
     ours, theirs = widen(student).flatten(1), widen(teacher).flatten(1)
+    if len(ours) < 2:  # no pair: nothing is said, and nothing is learnt
+        return 0 * ours.sum(1)
     value = ours.new_zeros(())
     if distance:
         value = value + distance * functional.smooth_l1_loss(_distances(ours), _distances(theirs))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from residua.base.errors import SettingError
+from residua.base.errors import SettingError, UnknownNameError
 from residua.bundle.schema import Architecture
 from residua.train.recipe.distil import DistilPart
 from residua.zoo.block import EXPANSION
+from residua.zoo.resnet import list_features
 
 _OF_ONE_PLACE = ("feature", "mgd", "udml")
 
@@ -29,14 +30,14 @@ def choose_features(part: DistilPart, row: Architecture, given: Sequence[str]) -
     """Return which features of the network of ``row`` the method compares.
 
     ``given`` are those that the recipe names; without any it is the last stage, of afd every block,
-    of rkd and pefd what goes into the classifier.
+    of rkd and pefd what goes into the classifier. Raises UnknownNameError, SettingError.
     """
     if part.method in {"rkd", "pefd"}:
         return ("pooled",)
     if part.method not in {*_OF_ONE_PLACE, "afd"}:
         return ()
     if given:
-        return tuple(given)
+        return tuple(_check(part, row, name) for name in given)
     if part.method == "afd":
         return tuple(
             f"stage{number}.{block}"
@@ -44,6 +45,18 @@ def choose_features(part: DistilPart, row: Architecture, given: Sequence[str]) -
             for block in range(depth)
         )
     return (f"stage{len(row.depths)}",)
+
+
+def _check(part: DistilPart, row: Architecture, name: str) -> str:
+    known = list_features(row)
+    if name == "pooled" and part.method == "afd":
+        raise SettingError(
+            "afd compares where in a picture features are, and pooled ones are nowhere.",
+            next_step=f"Name some of: {', '.join(known[:-1])}.",
+        )
+    if name not in known:
+        raise UnknownNameError("feature", name, known)
+    return name
 
 
 def pair_features(

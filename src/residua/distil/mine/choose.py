@@ -8,7 +8,7 @@ class Chooser:
     """Keeps the ``per_class`` highest scores of each class; of equal ones the earliest."""
 
     def __init__(self, classes: int, per_class: int, threshold: float) -> None:
-        """Pictures below ``threshold`` are not kept. Memory: 40 bytes a picture that is."""
+        """Pictures below ``threshold`` are not kept; one that is takes 16 bytes."""
         self._classes, self._per_class, self._threshold = classes, per_class, threshold
         self._kept: list[NDArray[np.void]] = []
         self._size = 0

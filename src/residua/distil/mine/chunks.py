@@ -10,7 +10,7 @@ from itertools import islice
 from residua.data.source import Files
 from residua.data.sources.place import expand
 from residua.data.sources.shards import SHARDS, index_shards
-from residua.data.sources.unlabelled import Place
+from residua.data.sources.unlabelled import Unlabelled
 
 SIZE = 4096  # pictures
 
@@ -23,7 +23,7 @@ class Chunk:
     read: Callable[[int], bytes]
 
 
-def cut_into_chunks(place: Place, size: int = SIZE) -> Iterator[Chunk]:
+def cut_into_chunks(place: Unlabelled, size: int = SIZE) -> Iterator[Chunk]:
     """Yield all pictures of ``place``."""
     if place.root is None:
         for file in expand(place.place, SHARDS):

@@ -33,12 +33,12 @@ class Report:
         self._said: dict[str, Any] = {
             "unlabelled": place, "teacher": teacher.manifest.architecture.name,
             "teacher_sha256": teacher.manifest.files[WEIGHTS].sha256,
-            "per_class": per_class, "threshold": threshold,
+            "engine": teacher.engine.name, "per_class": per_class, "threshold": threshold,
         }  # fmt: skip
         self._validation = validation
         self._unreadable: Counter[str] = Counter()
         self._near: list[dict[str, Any]] = []
-        self.near = self.seen = self.others = 0
+        self.near = self.seen = self.others = self.unnameable = 0
         self._of_classes = np.zeros(len(self.classes), dtype=np.int64)
         self._bins = np.zeros(_BINS, dtype=np.int64)
         self._chosen: NDArray[np.void] = np.empty(0, dtype=[("class", "i4"), ("score", "f4")])
@@ -69,6 +69,10 @@ class Report:
         self._of_classes += np.bincount(classes[good], minlength=len(self.classes))
         self._bins += np.histogram(scores.scores[good], bins=_BINS, range=(0, 1))[0]
 
+    def leave_out(self, count: int) -> None:
+        """Note how many of the chosen no list can name: tabs, line breaks, blanks at an end."""
+        self.unnameable = count
+
     def choose(self, chosen: NDArray[np.void]) -> None:
         """Note what was chosen: class, score, place."""
         self._chosen = chosen
@@ -86,7 +90,7 @@ class Report:
         return self._said | {
             "pictures": self.seen, "chosen": self.chosen,
             "unreadable": dict(sorted(self._unreadable.items())), "near_duplicates": self.near,
-            "of_other_classes": self.others,
+            "of_other_classes": self.others, "not_to_be_listed": self.unnameable,
             "probabilities": [int(count) for count in self._bins],
             "classes": classes, "near_duplicates_named": self._near,
         }  # fmt: skip
@@ -108,6 +112,11 @@ class Report:
             )
         if self.others:
             lines.append(f"{self.others} are of classes that the student has not.")
+        if self.unnameable:
+            lines.append(
+                f"{self.unnameable} of the chosen have a tab, a line break or a blank at an end of "
+                "their names, which no list can hold: rename them, or write shards."
+            )
         if self.unreadable:
             reasons = ", ".join(f"{n} {reason}" for reason, n in record["unreadable"].items())
             lines.append(f"{self.unreadable} could not be read: {reasons}.")

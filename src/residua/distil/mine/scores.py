@@ -8,6 +8,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,14 @@ class Scores:
 def read_scores(path: Path, names: tuple[str, ...] | None = None) -> Scores | None:
     """Return what is in the file of a chunk; None where it is not there, or of other pictures."""
     try:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             if names is not None and not np.array_equal(found["digest"], _digest(names)):
                 return None
             return Scores(
                 _unpack(found["names"]), found["classes"], found["scores"], found["like"],
                 found["bits"], _unpack(found["reasons"]),
             )  # fmt: skip
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 

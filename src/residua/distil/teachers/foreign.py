@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from residua.base.errors import SettingError
-from residua.base.files import sha256_of
 from residua.bundle.schema import Preprocess
 from residua.distil.compare.seen import Seen
 from residua.distil.teachers.teaching import Translator
@@ -41,7 +40,6 @@ class OnnxTeacher(Translator):
         model.reshape({model.inputs[0]: ov.PartialShape(list(shape))})
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         self._compiled = core.compile_model(model, "CPU", settings)
-        self.sha256 = sha256_of(path)
         rng = np.random.default_rng(0)
         probe = self._run(rng.standard_normal((2, *shape[1:])).astype(np.float32))
         if probe.ndim != 2 or probe.shape[1] != classes:
@@ -89,6 +87,9 @@ def _check_input(model: ov.Model, path: Path) -> bool:
             next_step="Of residua's own exports give the bundle itself.",
         )
     sizes = [None if size.is_dynamic else size.get_length() for size in shape]
+    height, width = (sizes[1], sizes[2]) if sizes[3] == 3 else (sizes[2], sizes[3])
+    if height != width:
+        raise SettingError(f"{path} takes pictures of {width} x {height}; squares are made here.")
     if sizes[1] == 3:
         return False
     if sizes[3] == 3:

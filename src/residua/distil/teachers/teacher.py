@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from residua.base.errors import SettingError
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Classes, Preprocess
-from residua.bundle.store import WEIGHTS, Bundle
+from residua.bundle.store import Bundle
 from residua.distil.compare.seen import Seen
 from residua.distil.teachers.teaching import Teaching, Translator
 from residua.train.recipe.distil import DistilPart
@@ -68,15 +68,34 @@ def open_teacher(
     ``seen`` is how the pictures of the student, of ``classes``, are made; ``precision`` the
     student's. Raises what opening a bundle raises, SettingError where it knows not all classes.
     """
-    if Path(source).suffix == ".onnx":
+    if is_onnx(source):
         from residua.distil.teachers.foreign import OnnxTeacher
 
+        if part.statistics != "running" or part.precision not in {"same", "fp32"}:
+            raise SettingError(
+                "An .onnx teacher answers as its file says: in float32, by its own statistics.",
+                next_step="Leave --teacher-norms and --teacher-precision out, or give a bundle.",
+            )
         return OnnxTeacher(Path(source), len(classes), seen)
     if part.precision != "same":
         precision = choose_precision(part.precision, precision.device)
     return make_teacher(
         open_bundle(source), classes, seen, precision=precision, statistics=part.statistics
     )
+
+
+def is_onnx(source: str) -> bool:
+    """Tell whether a teacher is a file of another framework."""
+    return Path(source).suffix.lower() == ".onnx"
+
+
+def refuse_several_labels(bundle: Bundle) -> None:
+    """Refuse a teacher whose answers are no distribution. Raises SettingError."""
+    if bundle.manifest.task == "multi-label":
+        raise SettingError(
+            f"{bundle.path} answers for each class by itself (multi-label).",
+            next_step="Give a teacher of pictures that have one class each.",
+        )
 
 
 def make_teacher(
@@ -88,6 +107,7 @@ def make_teacher(
     Raises SettingError where the teacher does not know all of them, by name.
     """
     manifest = bundle.manifest
+    refuse_several_labels(bundle)
     matched = match_classes(manifest.classes, classes)
     missing = [n for n, at in zip(classes.names, matched, strict=True) if at is None]
     if missing:
@@ -102,7 +122,6 @@ def make_teacher(
     teacher = Teacher(
         network, manifest.preprocess, seen, columns, precision=precision, statistics=statistics
     )
-    teacher.sha256 = manifest.files[WEIGHTS].sha256
     return teacher.to(precision.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

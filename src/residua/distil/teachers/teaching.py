@@ -14,7 +14,6 @@ class Teaching(nn.Module):
     """What is asked of a teacher. It is frozen, and shown the student's pictures."""
 
     row: Architecture | None = None  # of its network; None of one that is not residua's
-    sha256: str = ""  # of its weights
 
     def observe(self, pictures: Tensor, names: Sequence[str] = ()) -> Seen:
         """Return logits of the student's classes, float32, and features by name; no gradient.
@@ -38,8 +37,8 @@ class Translator(Teaching):
     def __init__(self, given: Preprocess, seen: Preprocess) -> None:
         """``given`` is what the teacher was trained with, ``seen`` what the student's pictures are.
 
-        The student's size is left as it is where the teacher's is its own at testing: a teacher is
-        shown pictures of its size only where the student's crops are made for another one.
+        Where both are used to the same size the teacher takes the student's crops as they come,
+        also those that training makes smaller or larger; else they are resized to its own.
         """
         super().__init__()
         self._side = given.crop_size if given.crop_size != seen.crop_size else None
