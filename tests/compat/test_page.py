@@ -8,20 +8,22 @@ import yaml
 
 from paddle_configurations import distilled, plain, write
 from residua.base.errors import SettingError
+from residua.cli.main import app
 from residua.compat.config.read import read_configuration
 from residua.compat.translate.whole import translate
+from residua.train.recipe.keys import describe_keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "paddleclas.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| `([^`]+)` \| (`[^`]+`|ignored|refused) \|")
 
 
 def rows(heading, end):
-    text = PAGE.split(heading)[1].split(end)[0] if end else PAGE.split(heading)[1]
+    text = PAGE.split(heading)[1].split(end)[0]
     return [(theirs, ours.strip("`")) for theirs, ours in ROW.findall(text)]
 
 
 PLAIN = rows("On a configuration as ResNet18.yaml", "On a DistillationModel")
-TAUGHT = rows("On a DistillationModel", "")
+TAUGHT = rows("On a DistillationModel", "## Keys of a recipe")
 
 
 def look(recipe, key):
@@ -64,3 +66,43 @@ def test_keys(tmp_path, theirs, ours):
 @pytest.mark.parametrize(("theirs", "ours"), TAUGHT)
 def test_keys_of_distillation(tmp_path, theirs, ours):
     check(write(tmp_path, distilled("dist")), theirs, ours)
+
+
+BACK = re.findall(
+    r"^\| ((?:`[a-z0-9_.]+`(?:, )?)+) \| (.+) \|$",
+    PAGE.split("## Keys of a recipe")[1],
+    re.MULTILINE,
+)
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in (Path(__file__).parents[2] / "src/residua/compat").rglob("*.py")
+)
+
+
+def test_every_key_of_a_recipe_has_its_line():
+    named = [key for keys, _ in BACK for key in re.findall(r"`([^`]+)`", keys)]
+    assert sorted(named) == sorted(key.key for key in describe_keys())
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BACK)
+def test_what_says_a_key_is_read(ours, theirs):
+    """Every name in the line is one that the translation looks for."""
+    names = re.findall(r"`([^`]+)`", theirs)
+    assert names or theirs.startswith("nothing")
+    for name in names:
+        for part in name.split("."):
+            known = f'"{part}"' in SOURCE or part == "LinearTransformTeacher"
+            assert known or f"_{part}" in SOURCE, f"nothing reads {part} of {name}"
+
+
+def test_the_commands_of_the_page_exist():
+    table = PAGE.split("## Commands")[1].split("##")[0]
+    ours = re.findall(r"\| `[^`]+` \| `([^`]+)` \|", table)
+    assert len(ours) > 8
+    verbs = {command.name for command in app.registered_commands}
+    for line in ours:
+        if " import " in line:
+            continue
+        words = line.split()
+        verb = words[words.index("residua") + 1] if "residua" in words else ""
+        assert verb in verbs, line

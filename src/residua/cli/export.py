@@ -106,6 +106,8 @@ def export(
       residua export flowers.bundle --prune 0.3 --calibrate flowers/ --output small.bundle
 
       residua export flowers.bundle --verify
+
+    By a PaddleClas configuration: residua export -c CONFIG
     """
     if list_formats:
         return _list(json=json)

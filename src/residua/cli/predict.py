@@ -113,6 +113,8 @@ def predict(
       residua predict photos/ --model flowers.bundle --csv > flowers.csv
 
       find . -name '*.jpg' | residua predict - --model ResNet18 --top-k 1
+
+    By a PaddleClas configuration, of training or deployment: residua predict -c CONFIG
     """
     from residua.base.machine import usable_cores
     from residua.base.progress import progressing

@@ -75,7 +75,9 @@ Config = Annotated[
     str,
     typer.Option(
         "--config", "-c",
-        help="A recipe: a name (residua recipe list) or a file.", rich_help_panel=RECIPE,
+        help="A recipe: a name (residua recipe list) or a file; or a PaddleClas configuration, "
+        "which names the pictures too.",
+        rich_help_panel=RECIPE,
     ),
 ]  # fmt: skip
 Override = Annotated[

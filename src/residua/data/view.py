@@ -163,10 +163,12 @@ class TrainingView:
             pixels = self._loaded(int(candidate), size, draw)
             if pixels is not None:
                 return pixels
+        label = self.source.spell_label(index)
+        which = f"of class {label!r}" if label else "without a label"
         raise DataError(
-            f"None of the {len(same)} pictures of class {self.source.spell_label(index)!r} can be "
-            f"read. One of them: {self.failures[index].message}",
-            next_step="Replace the files, or take the class out of the data.",
+            f"None of the {len(same)} pictures {which} can be read. One of them: "
+            f"{self.failures[index].message}",
+            next_step="Replace the files, or take them out of the data.",
         )
 
     def _loaded(self, index: int, size: int, draw: Draw) -> NDArray[np.uint8] | None:
