@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from paddle_configurations import plain, write
 from residua.cli.main import app
+from residua.cli.paddle.configured import app as by_configuration
+from residua.cli.paddle.dispatch import find_configured
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,9 +35,11 @@ def test_the_readme_shows_commands():
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_and_their_options_exist(line):
+def test_commands_and_their_options_exist(line, tmp_path):
+    write(tmp_path / "configs/ImageNet/ResNet", plain("ResNet50"), "ResNet50.yaml")
     words = shlex.split(line[line.index("residua ") :].partition("|")[0], comments=True)[1:]
-    command = typer.main.get_command(app)
+    configured = find_configured([word.replace("ppcls/", f"{tmp_path}/") for word in words])
+    command = typer.main.get_command(by_configuration if configured else app)
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     if default := getattr(command, "default_command", ""):

@@ -89,9 +89,8 @@ def evaluate(
 
     Classes are matched by name (or id). Each picture counts once; one that cannot be read is
     listed with its reason, enters no figure, and makes the exit code 3. Several processes (then
-    the exit code is 0): torchrun --nproc-per-node N -m residua evaluate BUNDLE DATA
-
-    By a PaddleClas configuration, which names model and pictures: residua evaluate -c CONFIG
+    the exit code is 0): torchrun --nproc-per-node N -m residua evaluate BUNDLE DATA. By a
+    PaddleClas configuration: residua evaluate -c CONFIG
     """
     from residua.evaluate.part import open_part
     from residua.evaluate.ranks import joining

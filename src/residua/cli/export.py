@@ -95,7 +95,7 @@ def export(
     Every graph takes uint8 crops [N, H, W, C], or with --input image decoded pictures of any size,
     and gives probabilities: normalisation, calibration and softmax are inside. Each is run beside
     the network on the same pictures before it is kept; one that answers differently is not written,
-    and the exit code is then 1.
+    and the exit code is then 1. By a PaddleClas configuration: residua export -c CONFIG
 
     For example:
 
@@ -106,8 +106,6 @@ def export(
       residua export flowers.bundle --prune 0.3 --calibrate flowers/ --output small.bundle
 
       residua export flowers.bundle --verify
-
-    By a PaddleClas configuration: residua export -c CONFIG
     """
     if list_formats:
         return _list(json=json)
