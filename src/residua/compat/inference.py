@@ -10,7 +10,7 @@ from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
 from residua.compat.lists import rename
 from residua.compat.translate.general import find_device
-from residua.compat.translate.test_pictures import Steps, read_preprocess
+from residua.compat.translate.testing_operators import Steps, read_preprocess
 from residua.data.sources.class_lists import read_classes
 
 _SPEED = "the fastest engine whose answers agree is taken"

@@ -26,10 +26,10 @@ from residua.compat.translate.loss import translate_loss, translate_metric
 from residua.compat.translate.model import count_classes, translate_model
 from residua.compat.translate.optimiser import find_optimiser, translate_optimiser
 from residua.compat.translate.schedule import translate_schedule
-from residua.compat.translate.test_pictures import read_preprocess, translate_test_pictures
-from residua.compat.translate.training_pictures import (
+from residua.compat.translate.testing_operators import read_preprocess, translate_testing
+from residua.compat.translate.training_operators import (
     translate_resizing,
-    translate_training_pictures,
+    translate_training,
 )
 from residua.train.recipe.file import read_recipe
 from residua.train.recipe.tree import Recipe
@@ -95,8 +95,8 @@ def read_test_preprocess(configuration: Configuration) -> Preprocess:
 def _translate_pictures(training: Section, evaluation: Section) -> dict[str, Any]:
     place = evaluation.where("transform_ops")
     preprocess = read_preprocess(evaluation.steps("transform_ops"), place)
-    values = translate_training_pictures(training)
-    values |= translate_test_pictures(preprocess, evaluation)
+    values = translate_training(training)
+    values |= translate_testing(preprocess, evaluation)
     return values | translate_resizing(training, preprocess)
 
 

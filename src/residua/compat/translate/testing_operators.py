@@ -77,7 +77,7 @@ def require_usual_mean(step: Section) -> None:
         )
 
 
-def translate_test_pictures(preprocess: Preprocess, place: Section) -> dict[str, Any]:
+def translate_testing(preprocess: Preprocess, place: Section) -> dict[str, Any]:
     """Return the keys of ``evaluate`` that say how pictures are prepared.
 
     Raises SettingError for what a recipe has no key for.

@@ -10,7 +10,7 @@ from typing import Any
 
 from residua.bundle.schema import Preprocess
 from residua.compat.config.section import Section
-from residua.compat.translate.test_pictures import (
+from residua.compat.translate.testing_operators import (
     read_resizing,
     read_square,
     require_usual_mean,
@@ -20,7 +20,7 @@ Values = dict[str, Any]
 _TIMM = re.compile(r"rand(?:-m(?P<m>[\d.]+)|-mstd(?P<std>[\d.]+)|-n(?P<n>\d+)|-inc(?P<inc>[01]))*")
 
 
-def translate_training_pictures(dataset: Section) -> Values:
+def translate_training(dataset: Section) -> Values:
     """Return the keys of ``augment`` that ``transform_ops`` and ``batch_transform_ops`` spell.
 
     Raises SettingError for an operator that residua has not, and for two of which it takes one.
