@@ -158,6 +158,22 @@ def test_export_and_deployment(trained):
     assert "not as the file says: crop_size 224 (its own: 32)" in result.stderr
 
 
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "export"])
+def test_what_a_command_does_not_hear_is_said(trained, verb):
+    words = (verb, "-c", "small.yaml", "-o", "Global.pretrained_model=output/ResNet20/best_model")
+    with pytest.raises(SettingError, match=r"does not know: Global\.epoch\.") as caught:
+        call(*words, "-o", "Global.epoch=3")
+    assert "Global.epoch" in str(caught.value)
+    result = call(*words, "-o", "Global.epochs=3", "-o", "Global.save_inference_dir=out")
+    assert "Global.epochs has no effect on this command." in result.stderr
+
+
+def test_predicting_nothing_is_an_error(trained):
+    with pytest.raises(SettingError, match="infer_imgs is missing"):
+        call("predict", "-c", "small.yaml", "-o", "Infer.infer_imgs=",
+             "-o", "Global.pretrained_model=output/ResNet20/best_model")  # fmt: skip
+
+
 def test_export_spares_what_is_no_bundle(trained):
     with pytest.raises(SettingError, match="where something else lies"):
         call("export", "-c", "small.yaml", "-o", "Global.save_inference_dir=pictures",

@@ -84,7 +84,6 @@ def test_names_of_the_label_map(tmp_path):
     ("said", "problem"),
     [
         ("Infer.PostProcess.name=PersonAttribute", "which residua has not"),
-        ("Infer.infer_imgs=", "is missing"),
         ("Infer.transforms.0.DecodeImage.to_rgb=False", "decodes to BGR"),
         ("Infer.transforms.3.NormalizeImage.scale=nonsense", "where a number should be"),
         ("Infer.transforms.1.ResizeImage.interpolation=lanczos", "ResizeImage is lanczos"),

@@ -100,6 +100,18 @@ def test_sizes_names_and_threshold(model, pictures, tmp_path):
     assert all(score >= 0.2 for score in record["scores"])
 
 
+def test_keys_of_the_packages_configuration(model, pictures):
+    clas = PaddleClas(
+        inference_model_dir=str(model), override=["PostProcess.Topk.topk=2", "Global.batch_size=3"],
+        enable_mkldnn=True,
+    )  # fmt: skip
+    (batch,) = clas.predict(str(pictures[0].parent))
+    assert [len(record["class_ids"]) for record in batch] == [2, 2, 2]
+    assert any("Global.enable_mkldnn" in note for note in clas.notes)
+    with pytest.raises(SettingError, match=r"PostProcess\.Topk\.topj"):
+        PaddleClas(inference_model_dir=str(model), override=["PostProcess.Topk.topj=2"])
+
+
 @pytest.mark.parametrize(
     ("options", "error", "problem"),
     [

@@ -53,9 +53,14 @@ EQUIVALENTS: dict[str, str | None] = {
     DEPLOYED.replace("residua predict", "python3 python/predict_cls.py")
     + " -o Global.infer_imgs=images/ImageNet/": f"{DEPLOYED} -o Global.infer_imgs=images/ImageNet/",
 }  # fmt: skip
-# On two cores, on 29 pictures: fewer processes, and a batch that they fill.
+# On two cores, on 29 pictures: fewer processes, a batch that they fill, smaller crops.
 SMALLER = {"--nproc-per-node 4": "--nproc-per-node 2"}
-SHORT = " -o Global.epochs=2 -o Global.device=cpu -o DataLoader.Train.sampler.batch_size=8"
+SHORT = (
+    " -o Global.epochs=2 -o Global.device=cpu -o DataLoader.Train.sampler.batch_size=8"
+    " -o DataLoader.Train.dataset.transform_ops.1.RandCropImage.size=64"
+    " -o DataLoader.Eval.dataset.transform_ops.1.ResizeImage.resize_short=72"
+    " -o DataLoader.Eval.dataset.transform_ops.2.CropImage.size=64"
+)
 
 
 def list_commands(document: Path) -> list[str]:

@@ -49,8 +49,6 @@ def read_inference(configuration: Configuration) -> Inference:
         insisted=configuration.says("Infer.transforms"),
         device=find_device(configuration.whole.part("Global")), save=part.text("save_dir"), **cut,
     )  # fmt: skip
-    if not found.images:
-        raise part.refused("infer_imgs", "is missing", "Give -o Infer.infer_imgs=FILE or a folder.")
     return replace(found, label_map=find_file(found.label_map, configuration))
 
 
@@ -76,10 +74,6 @@ def read_deployment(configuration: Configuration) -> tuple[str, Inference]:
         **_read_cut(process.part(kind), kind),
     )  # fmt: skip
     folder = general.text("inference_model_dir")
-    if not found.images:
-        raise general.refused(
-            "infer_imgs", "is missing", "Give -o Global.infer_imgs=FILE or a folder."
-        )
     whole.close()
     return folder, replace(found, label_map=find_file(found.label_map, configuration))
 

@@ -5,28 +5,44 @@
 [{'class_ids': [8, 7, 86, 82, 80], 'scores': [0.97968, …], 'label_names': ['hen', …], …}]
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from json import dumps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from residua.base.errors import SettingError
+from residua.base.files import write_atomic
 from residua.bundle.store import Bundle
+from residua.compat.config.findings import Findings
+from residua.compat.config.read import Configuration, override
+from residua.compat.config.section import Section
 from residua.compat.config.values import read_word
+from residua.compat.inference import adapt, read_deployment
 from residua.compat.lines import as_wheel, in_batches, spell_wheel
-from residua.compat.lists import rename
 from residua.compat.weights import resolve
-from residua.data.sources.class_lists import read_classes
 from residua.predict.classifier import Classifier
 from residua.predict.results import Prediction
 from residua.zoo.weights.resolve import open_bundle
 
 _SHITU = "residua classifies; PP-ShiTu (retrieval) is not there"
-# Options that speed up Paddle's own engines, or belong to its other tasks.
-_LEFT = {
-    "enable_mkldnn", "gpu_mem", "use_xpu", "color_threshold", "type_threshold", "index_dir",
-    "data_file", "gallery_image_root", "gallery_data_file", "override",
+# The package's own configuration, as far as it says something.
+_DEFAULTS: dict[str, Any] = {
+    "Global": {"batch_size": 1, "use_gpu": True},
+    "PostProcess": {"main_indicator": "Topk", "Topk": {"topk": 5}},
+}
+# Options by the keys of that configuration.
+_KEYS = {
+    "batch_size": "Global.batch_size", "use_gpu": "Global.use_gpu", "gpu_mem": "Global.gpu_mem",
+    "enable_mkldnn": "Global.enable_mkldnn", "cpu_num_threads": "Global.cpu_num_threads",
+    "use_fp16": "Global.use_fp16", "use_tensorrt": "Global.use_tensorrt",
+    "topk": "PostProcess.Topk.topk", "class_id_map_file": "PostProcess.Topk.class_id_map_file",
+}  # fmt: skip
+_OF_OTHER_TASKS = {
+    "color_threshold", "type_threshold", "index_dir", "data_file", "gallery_image_root",
+    "gallery_data_file",
 }  # fmt: skip
 
 
@@ -39,46 +55,42 @@ class PaddleClas:
         *,
         model_name: str | None = None,
         inference_model_dir: str | None = None,
-        topk: int | None = 5,
-        batch_size: int | None = 1,
-        class_id_map_file: str | None = None,
         threshold: float | None = None,
         resize_short: int | None = None,
         crop_size: int | None = None,
-        use_gpu: bool | None = True,
-        cpu_num_threads: int | None = None,
-        use_fp16: bool | None = False,
-        use_tensorrt: bool | None = False,
         save_dir: str | None = None,
-        **others: Any,
+        override: Sequence[str] | None = None,
+        **options: Any,
     ) -> None:
         """Open a model of the series by its name, or an exported one by its folder.
 
         ``inference_model_dir`` is a bundle or an inference folder of Paddle. ``resize_short`` and
         ``crop_size`` are in pixels; without them the model's own are taken (320 of
         Fix_ResNet50_vd_ssld). ``threshold`` leaves out smaller probabilities. ``save_dir`` takes
-        results.json. ``others`` are options of Paddle's engines, which change no answer.
+        results.json. ``override`` are keys of the package's configuration, as
+        "PostProcess.Topk.topk=3". ``options``: topk, batch_size, class_id_map_file, use_gpu,
+        cpu_num_threads, use_fp16, use_tensorrt, enable_mkldnn, gpu_mem, as the package has them.
 
         Raises UnknownNameError with the nearest names, SettingError for what residua has not.
         """
         if build_gallery:
             raise SettingError(f"build_gallery is set: {_SHITU}.")
-        if unknown := sorted(set(others) - _LEFT):
-            raise TypeError(f"PaddleClas has no option {unknown[0]!r}.")
         if not model_name and not inference_model_dir:
             raise SettingError(
                 "Neither model_name nor inference_model_dir is given.",
                 next_step="Names: residua models, for example model_name='ResNet50'.",
             )
+        configuration = _configure(options, override or ())
+        _, wanted = read_deployment(configuration)
         bundle = open_bundle(model_name or resolve(str(inference_model_dir)))
-        self.batch_size = int(batch_size or 1)
-        self._top_k, self._threshold = topk or 5, threshold
+        bundle = _resize(adapt(bundle, wanted, configuration), resize_short, crop_size)
+        self.notes = configuration.findings.spell()
+        self.batch_size = wanted.batch_size
+        self._top_k, self._threshold = wanted.top_k, threshold
         self._save = Path(save_dir) if save_dir else None
         self.classifier = Classifier(
-            _fit(bundle, class_id_map_file, resize_short, crop_size),
-            engine="tensorrt" if use_tensorrt and use_gpu else "auto",
-            device="auto" if use_gpu in (True, None) else "cpu",
-            precision="fp16" if use_fp16 else "fp32", threads=cpu_num_threads,
+            bundle, engine=wanted.engine, device=wanted.device, precision=wanted.precision,
+            threads=wanted.threads,
         )  # fmt: skip
 
     def predict(
@@ -101,7 +113,9 @@ class PaddleClas:
         if predict_type != "cls":
             raise SettingError(f"predict_type is {predict_type!r}: {_SHITU}.")
         if not isinstance(input_data, str | Path | np.ndarray):
-            raise SettingError(f"input_data is a {type(input_data).__name__}, not a path or array.")
+            raise SettingError(
+                f"input_data is a {type(input_data).__name__}, neither a path nor an array."
+            )
         predictions = self.classifier.predict(
             input_data, top_k=self._top_k, threshold=self._threshold, batch_size=self.batch_size,
             allow_urls=True,
@@ -116,10 +130,6 @@ class PaddleClas:
 
 def write_results(folder: Path, records: list[dict[str, Any]]) -> Path:
     """Write ``results.json`` into ``folder`` and return its path."""
-    from json import dumps
-
-    from residua.base.files import write_atomic
-
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "results.json", dumps(records, ensure_ascii=False).encode())
     return folder / "results.json"
@@ -127,30 +137,38 @@ def write_results(folder: Path, records: list[dict[str, Any]]) -> Path:
 
 def read_bool(text: str, option: str) -> bool:
     """Return what a truth value of the command line means: True, t, 1, or False, f, 0."""
-    value, known = read_word({"t": "true", "1": "true", "f": "false", "0": "false"}.get(
-        text.strip().lower(), text))  # fmt: skip
+    short = {"t": "true", "1": "true", "f": "false", "0": "false"}
+    value, known = read_word(short.get(text.strip().lower(), text))
     if not known or value is None:
         raise SettingError(f"{option} is {text!r}, where True or False is expected.")
     return bool(value)
 
 
-def _fit(
-    bundle: Bundle, class_id_map_file: str | None, resize_short: int | None, crop_size: int | None
-) -> Bundle:
-    """Return ``bundle`` with names and sizes as they are given."""
-    manifest, changes = bundle.manifest, dict[str, Any]()
-    if class_id_map_file:
-        names = read_classes(Path(class_id_map_file), numbered=True).names
-        changes["classes"] = rename(manifest.classes, names)
-    sizes = {"short_side": resize_short, "crop_size": crop_size}
-    fitted = manifest.preprocess.model_copy(
-        update={name: side for name, side in sizes.items() if side}
-    )
+def _configure(options: dict[str, Any], overrides: Sequence[str]) -> Configuration:
+    """Return the package's configuration with ``options`` and ``overrides``; None says nothing."""
+    content = deepcopy(_DEFAULTS)
+    for name, value in options.items():
+        if name not in _KEYS | dict.fromkeys(_OF_OTHER_TASKS):
+            raise TypeError(f"PaddleClas has no option {name!r}.")
+        if value is None or name in _OF_OTHER_TASKS:
+            continue
+        *path, key = _KEYS[name].split(".")
+        part = content
+        for step in path:
+            part = part[step]
+        part[key] = value
+    begun = Configuration(Path(), Section(content, "", Findings()))
+    return override(begun, overrides)
+
+
+def _resize(bundle: Bundle, resize_short: int | None, crop_size: int | None) -> Bundle:
+    """Return ``bundle`` with sizes as they are given."""
+    given = {"short_side": resize_short, "crop_size": crop_size}
+    own = bundle.manifest.preprocess
+    fitted = own.model_copy(update={name: side for name, side in given.items() if side})
     if fitted.crop_size > fitted.short_side:
         raise SettingError(
             f"crop_size {fitted.crop_size} is larger than resize_short {fitted.short_side}.",
             next_step="Give both: resize_short=366, crop_size=320.",
         )
-    if not changes and fitted == manifest.preprocess:
-        return bundle
-    return Bundle(bundle.path, manifest.model_copy(update=changes | {"preprocess": fitted}))
+    return Bundle(bundle.path, bundle.manifest.model_copy(update={"preprocess": fitted}))

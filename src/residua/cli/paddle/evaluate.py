@@ -37,6 +37,7 @@ def evaluate(
         bundle = type(bundle)(bundle.path, manifest)
         dataset = configuration.whole.part("DataLoader").part("Eval").part("dataset")
         source = open_list(read_listing(dataset), manifest.classes)
+        configuration.hear()
         tell(configuration, quiet=not ranks.first)
         engine = open_network(bundle, device=device, ranks=ranks)
         evaluation = evaluate_bundle(bundle, source, engine, ranks=ranks, show_progress=True)

@@ -28,6 +28,7 @@ def export(
     bundle = open_weights(configuration)
     if target.exists() and any(target.iterdir()) and not is_bundle(target):
         raise general.refused("save_inference_dir", f"is {target}, where something else lies")
+    configuration.hear()
     tell(configuration)
     written = write_bundle(target, bundle.manifest, bundle.tensors(), overwrite=True)
     outcomes = list(export_bundle(written, ("openvino", "onnx"), notify=lambda _: None))

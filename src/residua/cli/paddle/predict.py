@@ -40,7 +40,13 @@ def predict(
     else:
         wanted = read_inference(configuration)
         bundle = open_weights(configuration)
+    if not wanted.images:
+        where = "Global" if deployed else "Infer"
+        raise configuration.whole.part(where).refused(
+            "infer_imgs", "is missing", f"Give -o {where}.infer_imgs=FILE or a folder."
+        )
     bundle = adapt(bundle, wanted, configuration)
+    configuration.hear()
     tell(configuration)
     unreadable = _print_predictions(bundle, wanted, deployed=deployed, json=json)
     if unreadable:

@@ -36,6 +36,10 @@ def paddleclas(
         str, typer.Option("--save_dir", help="Write the answers to results.json in this folder.")
     ] = "",
     predict_type: Annotated[str, typer.Option("--predict_type", help="cls.")] = "cls",
+    override: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--override", metavar="KEY=VALUE", help="A key of the configuration."),
+    ] = None,
     enable_mkldnn: Annotated[str, typer.Option("--enable_mkldnn", hidden=True)] = "",  # noqa: ARG001
     gpu_mem: Annotated[int | None, typer.Option("--gpu_mem", hidden=True)] = None,  # noqa: ARG001
 ) -> None:
@@ -55,7 +59,10 @@ def paddleclas(
         resize_short=resize_short, crop_size=crop_size, use_gpu=read_bool(use_gpu, "--use_gpu"),
         cpu_num_threads=cpu_num_threads, use_fp16=read_bool(use_fp16, "--use_fp16"),
         use_tensorrt=read_bool(use_tensorrt, "--use_tensorrt"), save_dir=save_dir or None,
+        override=override,
     )  # fmt: skip
+    for note in clas.notes:
+        typer.echo(note, err=True)
     unreadable = 0
     for batch in clas.answer(infer_imgs, predict_type=predict_type):
         for prediction in batch:

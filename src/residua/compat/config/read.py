@@ -14,7 +14,7 @@ import yaml
 from residua.base.errors import SettingError
 from residua.base.nearest import nearest
 from residua.compat.config.findings import Findings
-from residua.compat.config.section import Section
+from residua.compat.config.section import Section, unknown
 from residua.compat.config.values import read_literal, read_word
 
 _PARTS = {"Global", "Arch", "DataLoader", "Optimizer", "PreProcess", "PostProcess"}
@@ -23,11 +23,15 @@ _MOST = 100_000  # values: aliases of YAML can spell more than a machine holds
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A configuration: ``said`` are the dotted keys that the command line has set."""
+    """A configuration: ``said`` are the dotted keys that the command line has set.
+
+    ``new`` are those of them that the file has not.
+    """
 
     path: Path
     whole: Section
     said: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
 
     @property
     def findings(self) -> Findings:
@@ -37,6 +41,20 @@ class Configuration:
     def says(self, key: str) -> bool:
         """Tell whether the command line has set ``key``, or anything below it."""
         return any(name == key or name.startswith(f"{key}.") for name in self.said)
+
+    def hear(self) -> None:
+        """Look at what was said and not asked for by a command that reads a part of the whole.
+
+        Of a key that the file has too a note is made; another is refused as misspelt. SettingError.
+        """
+        unasked = dict(self.whole.list_unasked())
+        for key in sorted(self.said):
+            place = next((p for p in unasked if key == p or key.startswith(f"{p}.")), None)
+            if place is None:
+                continue
+            if key in self.new:
+                raise unknown(key, unasked[place])
+            self.findings.note(f"{key} has no effect on this command.")
 
 
 def is_configuration(path: Path) -> bool:
@@ -65,8 +83,19 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
         raise SettingError(f"{path} is no configuration: keys and values are expected.")
     findings = Findings()
     whole = _copy(content, [_MOST])
-    said = [_override(whole, text, findings) for text in overrides]
-    return Configuration(path, Section(whole, "", findings), frozenset(said))
+    return override(Configuration(path, Section(whole, "", findings)), overrides)
+
+
+def override(configuration: Configuration, overrides: Sequence[str]) -> Configuration:
+    """Return a configuration that nobody has read yet, changed by ``key=value``."""
+    whole, findings = dict(configuration.whole.content), configuration.findings
+    said, new = set(configuration.said), set(configuration.new)
+    for text in overrides:
+        key, is_new = _override(whole, text, findings)
+        said.add(key)
+        new |= {key} if is_new else set()
+    changed = Section(whole, "", findings)
+    return Configuration(configuration.path, changed, frozenset(said), frozenset(new))
 
 
 def _copy(value: Any, left: list[int]) -> Any:
@@ -81,8 +110,8 @@ def _copy(value: Any, left: list[int]) -> Any:
     return read_literal(value) if isinstance(value, str) else value
 
 
-def _override(content: dict[str, Any], text: str, findings: Findings) -> str:
-    """Set the value that ``key=value`` names, and return the key."""
+def _override(content: dict[str, Any], text: str, findings: Findings) -> tuple[str, bool]:
+    """Set the value that ``key=value`` names; return the key, and whether it is new."""
     key, equals, spelt = text.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -103,9 +132,10 @@ def _override(content: dict[str, Any], text: str, findings: Findings) -> str:
         place = _enter(place, name, ".".join(path[: index + 1]))
     if isinstance(place, list):
         place[_position(place, last, key)] = value
-    else:
-        place[last] = value
-    return key
+        return key, False
+    is_new = last not in place
+    place[last] = value
+    return key, is_new
 
 
 def _enter(place: Any, name: str, dotted: str) -> Any:

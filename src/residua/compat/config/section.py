@@ -4,7 +4,7 @@ What a translation knows it takes; what has no meaning here it ignores with a re
 change the result it refuses. At the end ``close`` refuses all that is left.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from residua.base.errors import SettingError
@@ -156,18 +156,9 @@ class Section:
 
     def close(self) -> None:
         """Raise SettingError for the keys that nobody has asked for, with the nearest known."""
-        unknown = list(self.list_unasked())
-        if not unknown:
-            return
-        place, known = unknown[0]
-        near = nearest(place.rpartition(".")[2], known, count=3)
-        offer = f" Nearest to {place}: {', '.join(near)}." if near else ""
-        others = f", and {len(unknown) - 1} more: " if len(unknown) > 1 else ""
-        raise SettingError(
-            f"This configuration has what residua does not know: {place}"
-            f"{others}{', '.join(name for name, _ in unknown[1:6])}.",
-            next_step=f"Take it out if it may be left.{offer}",
-        )
+        if unasked := list(self.list_unasked()):
+            place, known = unasked[0]
+            raise unknown(place, known, [name for name, _ in unasked[1:]])
 
     def list_unasked(self) -> Iterator[tuple[str, list[str]]]:
         """Yield the keys that nobody has asked for, each with those asked for beside it."""
@@ -180,3 +171,14 @@ class Section:
             for section in below if isinstance(below, list) else [below]:
                 if section is not None:
                     yield from section.list_unasked()
+
+
+def unknown(place: str, known: Sequence[str], others: Sequence[str] = ()) -> SettingError:
+    """Return the error for a key that nobody knows, where ``known`` are known beside it."""
+    near = nearest(place.rpartition(".")[2], known, count=3)
+    offer = f" Nearest to {place}: {', '.join(near)}." if near else ""
+    more = f", and {len(others)} more: {', '.join(others[:5])}" if others else ""
+    return SettingError(
+        f"This configuration has what residua does not know: {place}{more}.",
+        next_step=f"Take it out if it may be left.{offer}",
+    )
