@@ -55,7 +55,7 @@ def loadtest(
     """
     import asyncio
 
-    from residua.base.errors import MissingExtraError, SettingError
+    from residua.base.errors import MissingExtraError
     from residua.base.machine import describe_machine
 
     try:
@@ -65,8 +65,7 @@ def loadtest(
     from residua.bench.load.picture import draw_load
     from residua.bench.load.record import LoadTest, spell_table
 
-    if picture is not None and picture.suffix != ".svg":
-        raise SettingError(f"--picture {picture}: it is drawn as SVG; name it .svg.")
+    _refuse(picture, rates or [])
     pictures = _read_pictures(images)
     whole = url.count("/") > 2 and not url.endswith("/")
     address = url if whole else f"{url.rstrip('/')}/v1/predict"
@@ -101,3 +100,13 @@ def _read_pictures(images: str) -> list[bytes]:
     if not pictures:
         raise DataError(f"There is no picture at {images}.")
     return pictures
+
+
+def _refuse(picture: Path | None, rates: list[float]) -> None:
+    """Refuse a picture of another kind, and rates that are none."""
+    from residua.base.errors import SettingError
+
+    if picture is not None and picture.suffix != ".svg":
+        raise SettingError(f"--picture {picture}: it is drawn as SVG; name it .svg.")
+    if not_above := [rate for rate in rates if not rate > 0]:
+        raise SettingError(f"--rates {not_above[0]:g}: requests a second are more than 0.")

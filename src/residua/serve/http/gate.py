@@ -119,7 +119,8 @@ def _is_open(path: str, core: Core) -> bool:
 def _refuse_too_large(size: int, most: int) -> None:
     if size > most:
         raise Refusal(
-            Kind.TOO_LARGE, f"A body of {spell_bytes(size)}; the limit is {spell_bytes(most)}."
+            Kind.TOO_LARGE,
+            f"A body of {size:,} bytes; the limit is {most:,} ({spell_bytes(most)}).",
         )
 
 
