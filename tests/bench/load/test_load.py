@@ -134,5 +134,5 @@ def test_a_picture_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_rate_that_is_none_is_refused(tmp_path):
-    found = invoke("http://127.0.0.1:9", save_noise(tmp_path / "a.jpg"), "--rates", "20", "-1")
-    assert "--rates -1: requests a second are more than 0." in str(found.exception)
+    found = invoke("http://127.0.0.1:9", save_noise(tmp_path / "a.jpg"), "--rates", "20", "0")
+    assert "--rates 0: requests a second are more than 0." in str(found.exception)
