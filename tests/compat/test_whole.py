@@ -18,6 +18,7 @@ from paddle_configurations import (
 )
 from residua.base.errors import SettingError
 from residua.compat.config.read import read_configuration
+from residua.compat.training import fit_precision
 from residua.compat.translate.whole import translate
 from residua.train.recipe.book import find_recipe
 
@@ -107,3 +108,15 @@ def test_every_key_is_explained_or_refused(tmp_path):
     with pytest.raises(SettingError, match=r"Global\.epoch.*Optimizer\.learning_rat") as caught:
         translate(read_configuration(write(tmp_path, content)), cards=4)
     assert "Nearest to Global.epoch: epochs" in caught.value.next_step
+
+
+def test_float16_is_for_gpus(tmp_path):
+    content = plain("ResNet18")
+    content["AMP"] |= {"use_amp": True, "level": "O2"}
+    configuration = read_configuration(write(tmp_path, content))
+    recipe = translate(configuration, cards=4).recipe
+    assert recipe.precision.compute == "fp16"
+    assert any("AMP.level is O2" in note for note in configuration.findings.notes)
+    fitted = fit_precision(recipe, "cpu", configuration.findings)
+    assert fitted.precision.compute == "auto"
+    assert any("AMP on a processor" in note for note in configuration.findings.notes)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from residua.compat.config.findings import Findings
 from residua.compat.config.read import Configuration
 from residua.compat.weights import resolve
 from residua.data.source import Parts
@@ -11,6 +12,7 @@ from residua.train.recipe.file import change, override
 from residua.train.recipe.tree import Recipe
 from residua.train.run import Trained
 from residua.train.storage.run_folder import RunFolder, identify
+from residua.train.update.precision import choose_device
 from residua.zoo.weights.catalogue import is_known
 
 
@@ -26,6 +28,14 @@ def settle(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         if given and not is_known(given):
             recipe = change(recipe, {key: resolve(given)})
     return recipe if recipe.distil.method == "none" else name_teacher(recipe)
+
+
+def fit_precision(recipe: Recipe, device: str, findings: Findings) -> Recipe:
+    """Return the recipe with a number format that the device has: float16 is for GPUs."""
+    if recipe.precision.compute != "fp16" or choose_device(device).type != "cpu":
+        return recipe
+    findings.note("AMP on a processor: bfloat16 where it multiplies in it, else float32.")
+    return change(recipe, {"precision.compute": "auto"})
 
 
 def find_trainer(recipe: Recipe) -> Callable[..., Trained] | None:

@@ -24,7 +24,7 @@ def train(
     """
     from residua.cli.train import say_parts, train_parts
     from residua.compat.lists import open_both
-    from residua.compat.training import begins_anew, find_trainer, settle
+    from residua.compat.training import begins_anew, find_trainer, fit_precision, settle
     from residua.compat.translate.general import find_device, find_output
     from residua.compat.translate.whole import translate
     from residua.evaluate.ranks import joining
@@ -36,7 +36,8 @@ def train(
     with joining(device) as ranks:
         display = Display(quiet=not ranks.first)
         translation = translate(configuration, cards=ranks.world)
-        recipe = settle(translation.recipe, ours)
+        recipe = fit_precision(translation.recipe, device, configuration.findings)
+        recipe = settle(recipe, ours)
         tell(configuration, quiet=not ranks.first)
         parts = open_both(
             translation.training, translation.validation, label_map=translation.label_map,

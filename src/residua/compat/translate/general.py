@@ -102,9 +102,6 @@ def translate_precision(configuration: Configuration) -> dict[str, Any]:
     part.ignore("use_fp16_test", reason="validation computes in float32, as the bundle will")
     if part.text("level", "O1").upper() == "O2":
         part.findings.note(f"{part.where('level')} is O2; weights stay float32 here, as in O1.")
-    if find_device(configuration.whole.part("Global")) == "cpu":
-        part.findings.note("AMP on a processor: bfloat16 where it multiplies in it, else float32.")
-        return {"precision.compute": "auto"}
     return {"precision.compute": "fp16"}
 
 
