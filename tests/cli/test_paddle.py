@@ -174,6 +174,36 @@ def test_predicting_nothing_is_an_error(trained):
              "-o", "Global.pretrained_model=output/ResNet20/best_model")  # fmt: skip
 
 
+def test_the_next_commands_work_as_they_are_printed(place):
+    said = ("-o", "Global.epochs=1", "-o", "Infer.infer_imgs=pictures/val/0.png")
+    out = call("train", "-c", "small.yaml", *said, "-o", "average.kind=ema").stdout
+    commands = [line.split()[1:] for line in out.splitlines() if line.startswith("  residua ")]
+    assert [words[0] for words in commands] == ["evaluate", "predict", "export"]
+    for words in commands:
+        call(*words)
+    assert (place / "inference" / "bundle.json").is_file()
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "export"])
+def test_keys_of_a_recipe_are_for_training(trained, verb):
+    with pytest.raises(SettingError, match=r"evaluate\.image_size=9 is of a recipe"):
+        call(verb, "-c", "small.yaml", "-o", "evaluate.image_size=9")
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "export", "train"])
+def test_a_configuration_that_is_not_there(place, verb):
+    words = find_configured([verb, "-c", "smal.yaml"])
+    with pytest.raises(SettingError, match=r"no configuration smal\.yaml") as caught:
+        call(*words)
+    assert "small.yaml" in caught.value.next_step
+
+
+def test_a_configuration_of_something_else(place):
+    (place / "rec.yaml").write_text("Global: {}\nRecPreProcess: {}\n")
+    with pytest.raises(SettingError, match="is no configuration of a classifier"):
+        call(*find_configured(["predict", "-c", "rec.yaml"]))
+
+
 def test_export_spares_what_is_no_bundle(trained):
     with pytest.raises(SettingError, match="where something else lies"):
         call("export", "-c", "small.yaml", "-o", "Global.save_inference_dir=pictures",

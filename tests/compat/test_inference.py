@@ -54,30 +54,45 @@ def test_multi_label(tmp_path):
 def test_the_bundle_prepares_unless_the_command_line_insists(tmp_path):
     bundle = make_bundle(tmp_path / "net.bundle")  # crops of 64 pixels
     silent = read(tmp_path, plain("ResNet18"))
-    adapted = adapt(bundle, read_inference(silent), silent)
+    adapted = adapt(bundle, read_inference(silent), silent, own=True)
     assert adapted.manifest.preprocess == bundle.manifest.preprocess
     (note,) = silent.findings.notes
     assert "not as the file says: crop_size 224 (its own: 64)" in note
     insisting = read(tmp_path, plain("ResNet18"), "Infer.transforms.2.CropImage.size=96")
-    adapted = adapt(bundle, read_inference(insisting), insisting)
+    adapted = adapt(bundle, read_inference(insisting), insisting, own=True)
     assert (adapted.manifest.preprocess.crop_size, adapted.manifest.preprocess.short_side) == (
         96, 256
     )  # fmt: skip
 
 
-def test_names_of_the_label_map(tmp_path):
+def test_a_weight_file_is_prepared_as_the_configuration_says(tmp_path):
+    bundle = make_bundle(tmp_path / "net.bundle")
+    configuration = read(tmp_path, plain("ResNet18"))
+    adapted = adapt(bundle, read_inference(configuration), configuration, own=False)
+    assert adapted.manifest.preprocess.crop_size == 224
+    assert not configuration.findings.notes
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_names_of_the_label_map(tmp_path, said):
     names = tmp_path / "labels.txt"
     names.write_text("".join(f"{n} class of {n}\n" for n in range(5)))
     content = plain("ResNet18")
     content["Infer"]["PostProcess"]["class_id_map_file"] = "labels.txt"  # beside the configuration
-    configuration = read(tmp_path, content)
-    adapted = adapt(
-        make_bundle(tmp_path / "n.bundle"), read_inference(configuration), configuration
-    )
+    says = ["Infer.PostProcess.class_id_map_file=labels.txt"] if said else []
+    configuration = read(tmp_path, content, *says)
+    wanted = read_inference(configuration)
+    bundle = make_bundle(tmp_path / "n.bundle")
+    adapted = adapt(bundle, wanted, configuration, own=True)
     assert adapted.manifest.classes.names[3] == "class of 3"
     other = make_bundle(tmp_path / "m.bundle", num_classes=3)
-    with pytest.raises(SettingError, match="names 5 classes, and the network has 3"):
-        adapt(other, read_inference(configuration), configuration)
+    if said:
+        with pytest.raises(SettingError, match="names 5 classes, and the network has 3"):
+            adapt(other, wanted, configuration, own=True)
+    else:
+        adapted = adapt(other, wanted, configuration, own=True)
+        assert adapted.manifest.classes == other.manifest.classes
+        assert any("its own names stand" in note for note in configuration.findings.notes)
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,19 @@ def test_boundaries_stay_where_they_were_written(tmp_path):
     found, notes = rates(tmp_path, lr)
     wanted = [falling(place / 4, [10, 40], 0.1, peak=0.05) for place in range(4 * EPOCHS)]
     assert found == pytest.approx(wanted)
-    (note,) = notes
+    (note,) = [note for note in notes if "drop_last" not in note]
     assert "10, 40; PaddleClas" in note
     assert "falls at 30, 60, 90" in note
+
+
+def test_rates_of_the_command_line_have_the_last_word(tmp_path):
+    path = write(tmp_path, plain("ResNet18"))
+    values = "Optimizer.lr.values=[0.05,0.005,0.0005,0.00005]"
+    configuration = read_configuration(path, [values])
+    assert translate(configuration, cards=4).recipe.optimiser.lr == 0.05
+    assert any("learning_rate yields" in note for note in configuration.findings.notes)
+    both = read_configuration(path, [values, "Optimizer.lr.learning_rate=0.2"])
+    assert translate(both, cards=4).recipe.optimiser.lr == 0.2
 
 
 def test_a_rate_by_the_epoch(tmp_path):
@@ -146,6 +156,11 @@ def test_plateau_waits_one_more_than_its_patience(tmp_path):
         ({"name": "OneCycleLR", "max_learning_rate": 0.1, "three_phase": True}, "two phases"),
         ({"name": "ReduceOnPlateau", "learning_rate": 0.1, "cooldown": 2}, "waits after a fall"),
         ({"name": "Cosine", "learning_rate": 0.1, "eta_mn": 0.1}, "eta_mn"),
+        ({"name": "Constant", "learning_rate": 0.1, "warmup_epoch": 2}, "only ConstLR warms up"),
+        (
+            {"name": "Cosine", "learning_rate": 0.1, "warmup_epoch": 2, "by_epoch": True},
+            "first epoch at rate 0",
+        ),
     ],
 )  # fmt: skip
 def test_rates_that_would_be_others(tmp_path, lr, problem):

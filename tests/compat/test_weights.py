@@ -7,7 +7,7 @@ from paddle_configurations import distilled, plain, write
 from residua.base.errors import SettingError, WeightsError
 from residua.bundle.classes import imagenet_classes
 from residua.compat.config.read import read_configuration
-from residua.compat.lists import name_classes
+from residua.compat.lists import fit_label_map, name_classes
 from residua.compat.weights import open_weights, resolve
 
 PUBLISHED = (
@@ -37,9 +37,9 @@ def test_the_model_of_a_configuration(tmp_path):
     make_bundle(tmp_path / "net.bundle")
     path = write(tmp_path, plain("ResNet18"))
     said = f"Global.pretrained_model={tmp_path / 'net'}"
-    assert open_weights(read_configuration(path, [said])).path == tmp_path / "net.bundle"
+    assert open_weights(read_configuration(path, [said])).bundle.path == tmp_path / "net.bundle"
     taught = write(tmp_path, distilled("dist"), "taught.yaml")
-    assert open_weights(read_configuration(taught, [said])).path == tmp_path / "net.bundle"
+    assert open_weights(read_configuration(taught, [said])).bundle.path == tmp_path / "net.bundle"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,29 @@ def test_classes(tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text("0 hen\n1 cock, rooster\n")
     assert name_classes(str(labels), 2).names == ("hen", "cock, rooster")
-    with pytest.raises(SettingError, match=r"class_num is 1000, and .* names 2") as caught:
-        name_classes(str(labels), 1000)
-    assert "-o Arch.class_num=2" in caught.value.next_step
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_label_maps_of_other_data(tmp_path, said):
+    (tmp_path / "labels.txt").write_text("0 hen\n1 cock, rooster\n")
+    content = plain("ResNet18")
+    key = "Infer.PostProcess.class_id_map_file"
+    content["Infer"]["PostProcess"]["class_id_map_file"] = "labels.txt"
+    path = write(tmp_path, content)
+    assert fit_label_map(read_configuration(path), 2) == str(tmp_path / "labels.txt")
+    configuration = read_configuration(path, [f"{key}=labels.txt"] if said else [])
+    if said:
+        with pytest.raises(SettingError, match="names 2 classes, and there are 5") as caught:
+            fit_label_map(configuration, 5)
+        assert "-o Arch.class_num=2" in caught.value.next_step
+    else:
+        assert fit_label_map(configuration, 5) == ""
+        assert "it is left" in configuration.findings.notes[0]
+
+
+def test_a_label_map_that_is_not_there(tmp_path):
+    path = write(tmp_path, plain("ResNet18"))
+    with pytest.raises(SettingError, match="there is no such file"):
+        fit_label_map(
+            read_configuration(path, ["Infer.PostProcess.class_id_map_file=lable.txt"]), 1000
+        )

@@ -53,6 +53,13 @@ EQUIVALENTS: dict[str, str | None] = {
     DEPLOYED.replace("residua predict", "python3 python/predict_cls.py")
     + " -o Global.infer_imgs=images/ImageNet/": f"{DEPLOYED} -o Global.infer_imgs=images/ImageNet/",
 }  # fmt: skip
+PYTHON = """\
+from residua.compat import PaddleClas
+clas = PaddleClas(model_name='ResNet50')
+infer_imgs = 'docs/images/deployment/whl_demo.jpg'
+result = clas.predict(infer_imgs)
+print(next(result))
+"""
 # On two cores, on 29 pictures: fewer processes, a batch that they fill, smaller crops.
 SMALLER = {"--nproc-per-node 4": "--nproc-per-node 2"}
 SHORT = (
@@ -158,10 +165,30 @@ def test_the_document_from_training_to_deployment(tree):
     assert first.strip() in lines
 
 
+def test_the_python_of_the_document_is_ours(shared_data):
+    document = shared_data.parent / "reference" / "resnet-series.md"
+    if not document.is_file():
+        pytest.skip(f"the reference is not here: looked for {document}")
+    (block,) = re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    assert block.split() == PYTHON.replace("residua.compat", "paddleclas").split()
+
+
+@pytest.mark.slow
+def test_the_package_in_python(tree, monkeypatch, capsys):
+    make_bundle(tree / "published" / "ResNet50.bundle", "ResNet50", num_classes=1000)
+    monkeypatch.setenv("RESIDUA_WEIGHTS_PATH", str(tree / "published"))
+    monkeypatch.chdir(tree)
+    shutil.copytree(tree / "docs/images/inference_deployment", tree / "docs/images/deployment")
+    exec(PYTHON, {})  # noqa: S102  # it is the document's
+    (record,) = ast.literal_eval(capsys.readouterr().out)
+    assert list(record) == ["class_ids", "scores", "label_names", "filename"]
+
+
 @pytest.mark.slow
 def test_the_package(tree):
     # The published weights of that name are not here: others of its architecture are.
-    make_bundle(tree / "published" / "ResNet50.bundle", "ResNet50", num_classes=1000)
+    if not (tree / "published").exists():
+        make_bundle(tree / "published" / "ResNet50.bundle", "ResNet50", num_classes=1000)
     command = next(c for c in EQUIVALENTS.values() if c and c.startswith("residua paddleclas"))
     out, _ = run(tree, command)
     line, end = out.splitlines()

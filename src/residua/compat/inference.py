@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from residua.bundle.schema import Manifest, Preprocess
+from residua.base.errors import SettingError
+from residua.bundle.schema import Classes, Manifest, Preprocess
 from residua.bundle.store import Bundle
 from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
-from residua.compat.lists import rename
+from residua.compat.translate.data import find_label_map
 from residua.compat.translate.general import find_device
 from residua.compat.translate.testing_operators import Steps, read_preprocess
 from residua.data.sources.class_lists import read_classes
@@ -49,7 +50,7 @@ def read_inference(configuration: Configuration) -> Inference:
         insisted=configuration.says("Infer.transforms"),
         device=find_device(configuration.whole.part("Global")), save=part.text("save_dir"), **cut,
     )  # fmt: skip
-    return replace(found, label_map=find_file(found.label_map, configuration))
+    return replace(found, label_map=find_label_map(configuration, process))
 
 
 def is_deployment(configuration: Configuration) -> bool:
@@ -66,7 +67,7 @@ def read_deployment(configuration: Configuration) -> tuple[str, Inference]:
     general, process = whole.part("Global"), whole.part("PostProcess")
     steps = whole.part("PreProcess").steps("transform_ops")
     kind = process.text("main_indicator", "Topk")
-    process.ignore("SavePreLabel", reason="answers are saved with residua predict --save")
+    process.ignore("SavePreLabel", reason="answers go to standard output, with --json as JSON")
     found = Inference(
         general.text("infer_imgs"), general.whole("batch_size", 1),
         preprocess=_read_steps(steps, "PreProcess.transform_ops"),
@@ -74,31 +75,39 @@ def read_deployment(configuration: Configuration) -> tuple[str, Inference]:
         **_read_cut(process.part(kind), kind),
     )  # fmt: skip
     folder = general.text("inference_model_dir")
+    label_map = find_label_map(configuration, process.part(kind))
     whole.close()
-    return folder, replace(found, label_map=find_file(found.label_map, configuration))
+    return folder, replace(found, label_map=label_map)
 
 
-def find_file(given: str, configuration: Configuration) -> str:
-    """Return where a label map is; "" where it is nowhere: the model's own names then stand."""
-    for path in (Path(given), configuration.path.parent / given):
-        if given and path.is_file():
-            return str(path)
-    return ""
-
-
-def adapt(bundle: Bundle, wanted: Inference, configuration: Configuration) -> Bundle:
+def adapt(bundle: Bundle, wanted: Inference, configuration: Configuration, *, own: bool) -> Bundle:
     """Return ``bundle`` with the names and, if it must be, the preparation of a configuration.
 
-    A classifier has its own preparation, which training validated: what stands in the file does
-    not change it, what the command line says does. Weights without one of their own take the
-    file's.
+    A bundle has its ``own`` preparation, which training validated: what stands in the file does not
+    change it, what the command line says does. A weight file has none: the configuration's counts.
     """
-    manifest = bundle.manifest
-    if wanted.label_map:
-        names = read_classes(Path(wanted.label_map), numbered=True).names
-        manifest = manifest.model_copy(update={"classes": rename(manifest.classes, names)})
-    return Bundle(bundle.path, prepare_as(manifest, wanted.preprocess, configuration,
-                                          insisted=wanted.insisted))  # fmt: skip
+    manifest = name_as(bundle.manifest, wanted, configuration)
+    insisted = wanted.insisted or not own
+    return Bundle(
+        bundle.path, prepare_as(manifest, wanted.preprocess, configuration, insisted=insisted)
+    )
+
+
+def name_as(manifest: Manifest, wanted: Inference, configuration: Configuration) -> Manifest:
+    """Return ``manifest`` with the names of the label map, if there is one for its classes."""
+    if not wanted.label_map:
+        return manifest
+    names = read_classes(Path(wanted.label_map), numbered=True).names
+    if len(names) == len(manifest.classes):
+        return manifest.model_copy(update={"classes": Classes(names=names)})
+    problem = (
+        f"{wanted.label_map} names {len(names)} classes, and the network has "
+        f"{len(manifest.classes)}"
+    )
+    if any(key.endswith("class_id_map_file") for key in configuration.said):
+        raise SettingError(f"{problem}.")
+    configuration.findings.note(f"{problem}: its own names stand.")
+    return manifest
 
 
 def prepare_as(
@@ -108,14 +117,16 @@ def prepare_as(
     own = manifest.preprocess
     if wanted is None or wanted == own:
         return manifest
+    if insisted:
+        # Exports normalise as they were written: with another mean they are no longer its own.
+        same = (wanted.mean, wanted.std) == (own.mean, own.std)
+        exports = manifest.exports if same else {}
+        return manifest.model_copy(update={"preprocess": wanted, "exports": exports})
     differing = [
         f"{name} {getattr(wanted, name)} (its own: {getattr(own, name)})"
         for name in type(own).model_fields
         if getattr(wanted, name) != getattr(own, name)
     ]
-    if insisted:
-        configuration.findings.note(f"Pictures are prepared as said: {', '.join(differing)}.")
-        return manifest.model_copy(update={"preprocess": wanted})
     configuration.findings.note(
         "Pictures are prepared as the classifier was validated, not as the file says: "
         f"{', '.join(differing)}. What -o says of the transforms counts."
@@ -128,17 +139,16 @@ def _read_steps(steps: Steps, place: str) -> Preprocess | None:
 
 
 def _read_cut(process: Section, kind: str) -> dict[str, Any]:
-    """Return what of an answer is shown, and the file of names."""
+    """Return what of an answer is shown."""
     if kind == "DistillationPostProcess":
         process.ignore("model_name", "key", reason="the student is what predicts")
         kind = process.text("func", "Topk")
     process.ignore("delimiter", reason="lines of a label map begin with the number")
-    names = {"label_map": process.text("class_id_map_file")}
     match kind:
         case "Topk":
-            return {"top_k": process.whole("topk", 5), **names}
+            return {"top_k": process.whole("topk", 5)}
         case "MultiLabelThreshOutput":
-            return {"top_k": None, "threshold": process.number("threshold", 0.5), **names}
+            return {"top_k": None, "threshold": process.number("threshold", 0.5)}
     raise process.refused(
         "name", f"is {kind}, which residua has not", "It has Topk and MultiLabelThreshOutput."
     )

@@ -1,12 +1,11 @@
 """The pictures of a configuration: two lists, each with its own root, and one set of classes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from residua.base.errors import SettingError
 from residua.bundle.classes import imagenet_classes, numbered_classes
 from residua.bundle.schema import Classes
-from residua.compat.translate.data import Listing
+from residua.compat.config.read import Configuration
+from residua.compat.translate.data import Listing, find_label_map
 from residua.data.settings import DataPart
 from residua.data.source import Parts, Source
 from residua.data.sources.class_lists import read_classes
@@ -30,24 +29,33 @@ def open_list(listing: Listing, classes: Classes) -> Source:
     return open_source(listing.path, settings, classes)
 
 
+def fit_label_map(configuration: Configuration, num_classes: int) -> str:
+    """Return the file that names so many classes for ``Infer``; "" where there is none.
+
+    One of the file that names another number is left, with a note: it is PaddleClas's own, of
+    another data set. Raises SettingError where the command line says it.
+    """
+    process = configuration.whole.part("Infer").part("PostProcess")
+    found = find_label_map(configuration, process)
+    if not found:
+        return ""
+    count = len(read_classes(Path(found), numbered=True))
+    if count == num_classes:
+        return found
+    if configuration.says(process.where("class_id_map_file")):
+        raise process.refused(
+            "class_id_map_file", f"names {count} classes, and there are {num_classes}",
+            f"Add -o Arch.class_num={count}, or name the right file.",
+        )  # fmt: skip
+    configuration.findings.note(
+        f"{process.where('class_id_map_file')} names {count} classes, and there are {num_classes}: "
+        "it is left, and classes are called by their numbers."
+    )
+    return ""
+
+
 def name_classes(label_map: str, num_classes: int) -> Classes:
     """Return the classes of a configuration: of its label map, ImageNet's, or numbers."""
-    if not label_map:
-        return imagenet_classes() if num_classes == _IMAGENET else numbered_classes(num_classes)
-    classes = read_classes(Path(label_map), numbered=True)
-    if len(classes) != num_classes:
-        raise SettingError(
-            f"Arch.class_num is {num_classes}, and {label_map} names {len(classes)} classes.",
-            next_step=f"Add -o Arch.class_num={len(classes)}, or name the right file with "
-            "-o Infer.PostProcess.class_id_map_file=…",
-        )
-    return classes
-
-
-def rename(classes: Classes, names: Sequence[str]) -> Classes:
-    """Return ``classes`` called by other ``names``. Raises SettingError where they do not fit."""
-    if len(names) != len(classes):
-        raise SettingError(
-            f"class_id_map_file names {len(names)} classes, and the network has {len(classes)}."
-        )
-    return Classes(names=tuple(names))
+    if label_map:
+        return read_classes(Path(label_map), numbered=True)
+    return imagenet_classes() if num_classes == _IMAGENET else numbered_classes(num_classes)

@@ -54,6 +54,11 @@ def begins_anew(configuration: Configuration, recipe: Recipe, parts: Parts, outp
     given = general.text("checkpoints")
     if not given:
         return not (folder.is_unfinished() and folder.is_of(identify(recipe, parts)))
+    if folder.is_unfinished() and not folder.is_of(identify(recipe, parts)):
+        raise general.refused(
+            "checkpoints", f"is {given}, of a run with another recipe or other pictures",
+            "Leave it out to begin anew, or give the settings that the run began with.",
+        )  # fmt: skip
     if not folder.is_unfinished() or Path(given).parent != output.parent:
         raise general.refused(
             "checkpoints", f"is {given}, and no interrupted run of residua lies there",

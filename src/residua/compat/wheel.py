@@ -22,10 +22,9 @@ from residua.compat.config.section import Section
 from residua.compat.config.values import read_word
 from residua.compat.inference import adapt, read_deployment
 from residua.compat.lines import as_wheel, in_batches, spell_wheel
-from residua.compat.weights import resolve
+from residua.compat.weights import open_source, resolve
 from residua.predict.classifier import Classifier
 from residua.predict.results import Prediction
-from residua.zoo.weights.resolve import open_bundle
 
 _SHITU = "residua classifies; PP-ShiTu (retrieval) is not there"
 # The package's own configuration, as far as it says something.
@@ -82,8 +81,9 @@ class PaddleClas:
             )
         configuration = _configure(options, override or ())
         _, wanted = read_deployment(configuration)
-        bundle = open_bundle(model_name or resolve(str(inference_model_dir)))
-        bundle = _resize(adapt(bundle, wanted, configuration), resize_short, crop_size)
+        opened = open_source(model_name or resolve(str(inference_model_dir)))
+        bundle = adapt(opened.bundle, wanted, configuration, own=opened.own)
+        bundle = _resize(bundle, resize_short, crop_size)
         self.notes = configuration.findings.spell()
         self.batch_size = wanted.batch_size
         self._top_k, self._threshold = wanted.top_k, threshold

@@ -14,7 +14,11 @@ VERBS = {
 
 
 def find_configured(arguments: Sequence[str]) -> list[str] | None:
-    """Return the arguments for the commands of configurations; None where they are not meant."""
+    """Return the arguments for the commands of configurations; None where they are not meant.
+
+    ``residua train PICTURES -c FILE`` takes recipes too: there the file has to look like a
+    configuration. Nothing else takes a file behind -c.
+    """
     if not arguments or arguments[0] not in VERBS:
         return None
     path = _find_config(arguments[1:])
@@ -22,7 +26,10 @@ def find_configured(arguments: Sequence[str]) -> list[str] | None:
         return None
     from residua.compat.config.read import is_configuration
 
-    return [VERBS[arguments[0]], *arguments[1:]] if is_configuration(path) else None
+    recipes_too = arguments[0] == "train" and not arguments[1].startswith("-")
+    if (recipes_too or path.is_file()) and not is_configuration(path):
+        return None if arguments[0] == "train" else [VERBS[arguments[0]], *arguments[1:]]
+    return [VERBS[arguments[0]], *arguments[1:]]
 
 
 def _find_config(arguments: Sequence[str]) -> Path | None:

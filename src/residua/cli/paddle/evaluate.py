@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from residua.cli.paddle.reading import Config, Json, Override, Profiler, read, tell
+from residua.cli.paddle.reading import Config, Json, Override, Profiler, read_theirs, tell
 
 
 def evaluate(
@@ -26,15 +26,16 @@ def evaluate(
     from residua.evaluate.ranks import joining
     from residua.evaluate.table import as_record, render
 
-    configuration, _ = read(config, override)
+    configuration = read_theirs(config, override)
     device = find_device(configuration.whole.part("Global"))
     with joining(device) as ranks:
-        bundle = open_weights(configuration)
+        opened = open_weights(configuration)
+        said = configuration.says("DataLoader.Eval.dataset.transform_ops")
         manifest = prepare_as(
-            bundle.manifest, read_test_preprocess(configuration), configuration,
-            insisted=configuration.says("DataLoader.Eval.dataset.transform_ops"),
+            opened.bundle.manifest, read_test_preprocess(configuration), configuration,
+            insisted=said or not opened.own,
         )  # fmt: skip
-        bundle = type(bundle)(bundle.path, manifest)
+        bundle = type(opened.bundle)(opened.bundle.path, manifest)
         dataset = configuration.whole.part("DataLoader").part("Eval").part("dataset")
         source = open_list(read_listing(dataset), manifest.classes)
         configuration.hear()
@@ -49,7 +50,8 @@ def evaluate(
 
 def spell_evaluation(metrics: Any) -> str:
     """Return the figures of an evaluation as PaddleClas's last line has them."""
-    parts = {"CELoss": metrics.loss, "loss": metrics.loss, "top1": metrics.top1,
-             "top5": metrics.top5, "mAP": metrics.map}  # fmt: skip
+    kind = "CELoss" if metrics.map is None else "MultiLabelLoss"
+    parts = {kind: metrics.loss, "loss": metrics.loss, "top1": metrics.top1, "top5": metrics.top5,
+             "mAP": metrics.map}  # fmt: skip
     said = ", ".join(f"{name}: {value:.5f}" for name, value in parts.items() if value is not None)
     return f"[Eval][Epoch 0][Avg]{said}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from residua.cli.paddle.reading import Config, Json, Override, Profiler, read, tell
+from residua.cli.paddle.reading import Config, Json, Override, Profiler, read_theirs, tell
 
 
 def export(
@@ -19,13 +19,16 @@ def export(
     """
     from residua.bundle.store import is_bundle, write_bundle
     from residua.cli.export import conclude
+    from residua.compat.inference import adapt, read_inference
     from residua.compat.weights import open_weights
     from residua.export.run import export_bundle
 
-    configuration, _ = read(config, override)
+    configuration = read_theirs(config, override)
     general = configuration.whole.part("Global")
     target = Path(general.text("save_inference_dir", "./inference"))
-    bundle = open_weights(configuration)
+    opened = open_weights(configuration)
+    wanted = read_inference(configuration)
+    bundle = adapt(opened.bundle, wanted, configuration, own=opened.own)
     if target.exists() and any(target.iterdir()) and not is_bundle(target):
         raise general.refused("save_inference_dir", f"is {target}, where something else lies")
     configuration.hear()

@@ -2,6 +2,10 @@
 
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from residua.compat.translate.whole import Translation
 
 
 def spell_import(path: Path, overrides: list[str], *, cards: int) -> str:
@@ -20,8 +24,21 @@ def spell_import(path: Path, overrides: list[str], *, cards: int) -> str:
         f"{recipe.model.name}, from a PaddleClas configuration.", "",
         f"Source: {path}{''.join(f' -o {text}' for text in overrides)}",
         f"Command: residua {verb} {places} -c THIS.yaml",
-        f"An update sees {recipe.loop.batch_size} pictures, as on {cards} cards (--cards).", "",
+        f"An update sees {recipe.loop.batch_size} pictures; cards: {cards} (--cards).",
+        *_tell_roots(translation), "",
         *configuration.findings.spell(),
     ]  # fmt: skip
     lines = [part for line in head for part in textwrap.wrap(line, 98) or [""]]
     return "\n".join([*(f"# {line}".rstrip() for line in lines), "", spell_recipe(recipe)])
+
+
+def _tell_roots(translation: "Translation") -> list[str]:
+    """Say where the validation pictures are, if that is elsewhere: a recipe has one root."""
+    root = translation.validation.root
+    if root == translation.training.root:
+        return []
+    told = (
+        f"The validation pictures are below {root}: a recipe has one data.root, so train by the "
+        "configuration itself, or write whole paths into the lists."
+    )
+    return [told]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from residua.cli.paddle.reading import Config, Json, Override, Profiler, read, tell
+from residua.cli.paddle.reading import Config, Json, Override, Profiler, read_theirs, tell
 from residua.cli.predict import UNREADABLE
 
 if TYPE_CHECKING:
@@ -29,23 +29,22 @@ def predict(
         read_deployment,
         read_inference,
     )
-    from residua.compat.weights import open_weights, resolve
-    from residua.zoo.weights.resolve import open_bundle
+    from residua.compat.weights import open_source, open_weights, resolve
 
-    configuration, _ = read(config, override)
+    configuration = read_theirs(config, override)
     deployed = is_deployment(configuration)
     if deployed:
         folder, wanted = read_deployment(configuration)
-        bundle = open_bundle(resolve(folder))
+        opened = open_source(resolve(folder))
     else:
         wanted = read_inference(configuration)
-        bundle = open_weights(configuration)
+        opened = open_weights(configuration)
     if not wanted.images:
         where = "Global" if deployed else "Infer"
         raise configuration.whole.part(where).refused(
             "infer_imgs", "is missing", f"Give -o {where}.infer_imgs=FILE or a folder."
         )
-    bundle = adapt(bundle, wanted, configuration)
+    bundle = adapt(opened.bundle, wanted, configuration, own=opened.own)
     configuration.hear()
     tell(configuration)
     unreadable = _print_predictions(bundle, wanted, deployed=deployed, json=json)

@@ -36,6 +36,19 @@ def read(config: Path, override: list[str] | None) -> tuple["Configuration", lis
     return read_configuration(config, theirs), ours
 
 
+def read_theirs(config: Path, override: list[str] | None) -> "Configuration":
+    """Return the configuration for a command that no recipe is for. Raises SettingError."""
+    from residua.base.errors import SettingError
+
+    configuration, ours = read(config, override)
+    if ours:
+        raise SettingError(
+            f"-o {ours[0]} is of a recipe, and this command has none.",
+            next_step="Keys of a recipe are for: residua train -c CONFIG",
+        )
+    return configuration
+
+
 def tell(configuration: "Configuration", *, quiet: bool = False) -> None:
     """Say what translating found, on the error stream."""
     if not quiet:

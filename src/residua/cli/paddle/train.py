@@ -1,5 +1,6 @@
 """residua train -c CONFIGURATION: what a PaddleClas configuration says is trained."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -50,10 +51,13 @@ def train(
             ranks=ranks, display=display,
         )  # fmt: skip
         if ranks.first:
-            _show_trained(trained, configuration, json=json)
+            theirs = [text for text in override or () if text not in ours]
+            _show_trained(trained, configuration, theirs, json=json)
 
 
-def _show_trained(trained: "Trained", configuration: "Configuration", *, json: bool) -> None:
+def _show_trained(
+    trained: "Trained", configuration: "Configuration", theirs: list[str], *, json: bool
+) -> None:
     from json import dumps
 
     from residua.cli.train import as_record_of
@@ -63,8 +67,9 @@ def _show_trained(trained: "Trained", configuration: "Configuration", *, json: b
         typer.echo(dumps(as_record_of(trained), ensure_ascii=False))
         return
     best = trained.metrics.top1 if trained.metrics.top1 is not None else trained.metrics.map
-    weights = path.with_suffix("")
-    command = f"-c {configuration.path} -o Global.pretrained_model={weights}"
+    said = [word for text in theirs for word in ("-o", text)]
+    said += ["-o", f"Global.pretrained_model={path.with_suffix('')}"]
+    command = f"-c {shlex.join([str(configuration.path), *said])}"
     typer.echo(
         f"[Eval][Epoch {trained.epoch}][best metric: {best:.5f}]\n\nWrote {path}.\nNext:\n"
         f"  residua evaluate {command}\n  residua predict {command}\n  residua export {command}"

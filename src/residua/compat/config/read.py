@@ -5,7 +5,7 @@ Keys are dotted, positions in lists are numbers:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from residua.compat.config.section import Section, unknown
 from residua.compat.config.values import read_literal, read_word
 
 _PARTS = {"Global", "Arch", "DataLoader", "Optimizer", "PreProcess", "PostProcess"}
+_NOTHING = object()  # where a key is new
 _MOST = 100_000  # values: aliases of YAML can spell more than a machine holds
 
 
@@ -25,13 +26,13 @@ _MOST = 100_000  # values: aliases of YAML can spell more than a machine holds
 class Configuration:
     """A configuration: ``said`` are the dotted keys that the command line has set.
 
-    ``new`` are those of them that the file has not.
+    ``replaced`` has what the file says of those that it has too.
     """
 
     path: Path
     whole: Section
     said: frozenset[str] = frozenset()
-    new: frozenset[str] = frozenset()
+    replaced: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def findings(self) -> Findings:
@@ -41,6 +42,17 @@ class Configuration:
     def says(self, key: str) -> bool:
         """Tell whether the command line has set ``key``, or anything below it."""
         return any(name == key or name.startswith(f"{key}.") for name in self.said)
+
+    def in_file(self, key: str, default: Any) -> Any:
+        """Return what the file says of a dotted key, whatever the command line says."""
+        if key in self.replaced:
+            return self.replaced[key]
+        if key in self.said:
+            return default
+        value: Any = self.whole.content
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return default if value is None else value
 
     def hear(self) -> None:
         """Look at what was said and not asked for by a command that reads a part of the whole.
@@ -52,7 +64,7 @@ class Configuration:
             place = next((p for p in unasked if key == p or key.startswith(f"{p}.")), None)
             if place is None:
                 continue
-            if key in self.new:
+            if key not in self.replaced:
                 raise unknown(key, unasked[place])
             self.findings.note(f"{key} has no effect on this command.")
 
@@ -74,13 +86,24 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
     Raises SettingError for what is no YAML, no mapping, or an override that fits nowhere.
     """
     if not path.is_file():
-        raise SettingError(f"There is no configuration {path}.")
+        known = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = ", ".join(nearest(path.name, known, count=3))
+        raise SettingError(
+            f"There is no configuration {path}.",
+            next_step=f"Nearest in {path.parent}: {near}." if near else "",
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not YAML: {error}.") from error
     if not isinstance(content, Mapping):
         raise SettingError(f"{path} is no configuration: keys and values are expected.")
+    if not is_configuration(path):
+        raise SettingError(
+            f"{path} is no configuration of a classifier.",
+            next_step="One has parts as Global, Arch, DataLoader and Optimizer, or Global, "
+            "PreProcess and PostProcess.",
+        )
     findings = Findings()
     whole = _copy(content, [_MOST])
     return override(Configuration(path, Section(whole, "", findings)), overrides)
@@ -89,13 +112,14 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
 def override(configuration: Configuration, overrides: Sequence[str]) -> Configuration:
     """Return a configuration that nobody has read yet, changed by ``key=value``."""
     whole, findings = dict(configuration.whole.content), configuration.findings
-    said, new = set(configuration.said), set(configuration.new)
+    said, replaced = set(configuration.said), dict(configuration.replaced)
     for text in overrides:
-        key, is_new = _override(whole, text, findings)
+        key, was = _override(whole, text, findings)
+        if was is not _NOTHING and key not in said:
+            replaced[key] = was
         said.add(key)
-        new |= {key} if is_new else set()
     changed = Section(whole, "", findings)
-    return Configuration(configuration.path, changed, frozenset(said), frozenset(new))
+    return Configuration(configuration.path, changed, frozenset(said), replaced)
 
 
 def _copy(value: Any, left: list[int]) -> Any:
@@ -110,8 +134,8 @@ def _copy(value: Any, left: list[int]) -> Any:
     return read_literal(value) if isinstance(value, str) else value
 
 
-def _override(content: dict[str, Any], text: str, findings: Findings) -> tuple[str, bool]:
-    """Set the value that ``key=value`` names; return the key, and whether it is new."""
+def _override(content: dict[str, Any], text: str, findings: Findings) -> tuple[str, Any]:
+    """Set the value that ``key=value`` names; return the key and what stood there."""
     key, equals, spelt = text.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -131,11 +155,11 @@ def _override(content: dict[str, Any], text: str, findings: Findings) -> tuple[s
     for index, name in enumerate(path):
         place = _enter(place, name, ".".join(path[: index + 1]))
     if isinstance(place, list):
-        place[_position(place, last, key)] = value
-        return key, False
-    is_new = last not in place
-    place[last] = value
-    return key, is_new
+        at = _position(place, last, key)
+        was, place[at] = place[at], value
+    else:
+        was, place[last] = place.get(last, _NOTHING), value
+    return key, was
 
 
 def _enter(place: Any, name: str, dotted: str) -> Any:

@@ -57,7 +57,11 @@ def translate_sampler(part: Section) -> dict[str, Any]:
     sampler = part.part("sampler")
     part.ignore("loader", reason=_LOADING)
     kind = sampler.text("name", "DistributedBatchSampler")
-    sampler.ignore("drop_last", reason="no picture is left out of an epoch")
+    if not sampler.flag("drop_last"):
+        sampler.findings.note(
+            f"{sampler.where('drop_last')} is False: PaddleClas ends an epoch in a smaller batch; "
+            "here the pictures that fill none wait for another epoch."
+        )
     sampler.expect("shuffle", True, why="and training shuffles")
     match kind:
         case "DistributedBatchSampler" | "BatchSampler":
@@ -89,22 +93,22 @@ def ignore_evaluation(part: Section) -> None:
     )
 
 
-def find_label_map(configuration: Configuration) -> str:
+def find_label_map(configuration: Configuration, process: Section) -> str:
     """Return the file that names the classes, if there is one.
 
-    ``Infer.PostProcess.class_id_map_file`` is relative to where the command runs, or to the
-    configuration. PaddleClas's own list of ImageNet is known without the file.
+    ``class_id_map_file`` of ``process`` is relative to where the command runs, or to the
+    configuration. PaddleClas's own list of ImageNet is known without the file. Raises SettingError
+    where the command line names a file that is not there.
     """
-    process = configuration.whole.part("Infer").part("PostProcess")
     given = process.text("class_id_map_file")
     if not given:
         return ""
+    key = process.where("class_id_map_file")
     for path in (Path(given), configuration.path.parent / given):
         if path.is_file():
             return str(path)
+    if configuration.says(key):
+        raise process.refused("class_id_map_file", f"is {given}, and there is no such file")
     if Path(given).name != "imagenet1k_label_list.txt":
-        configuration.findings.note(
-            f"{process.where('class_id_map_file')}: there is no file {given}, so that classes are "
-            "called by their numbers."
-        )
+        configuration.findings.note(f"{key}: there is no file {given}.")
     return ""

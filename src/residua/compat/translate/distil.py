@@ -28,11 +28,15 @@ def is_distillation(configuration: Configuration) -> bool:
 def translate_distillation(configuration: Configuration) -> Values:
     """Return the keys of ``model``, ``loss`` and ``distil``. Raises SettingError."""
     pair = find_pair(configuration.whole.part("Arch"))
+    configuration.whole.part("Global").expect(
+        "pretrained_model", None, why="and of two networks each names its own weights",
+        next_step="Set Arch.models.1.Student.pretrained, or the teacher's.",
+    )  # fmt: skip
     name = find_network(pair.student)
     values: Values = {"model.name": name, "model.zero_gamma": False} | read_rates(pair.student)
     for section in (pair.teacher, pair.student):
         read_details(section)
-        section.ignore("class_num", reason="there are as many classes as the data have")
+        section.take("class_num")  # the student's is counted; a teacher may know more
     if start := find_published(pair.student, name):
         values["model.pretrained"] = start
     read_evaluation(configuration.whole.part("Loss"))
@@ -56,7 +60,7 @@ def find_pair(arch: Section) -> Pair:
     return Pair(
         _unwrap(sections[teacher_key]), _unwrap(sections[student_key]),
         bool(by_name.get(teacher_key)) or _is_attention(sections[teacher_key]), student_key,
-        _find_width(arch),
+        teacher_key, _find_width(arch),
     )  # fmt: skip
 
 

@@ -10,10 +10,16 @@ from typing import Any
 
 from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
+from residua.compat.translate.loss import read_smoothing
 from residua.compat.translate.model import find_network
 from residua.zoo.table import find_row
 
 Values = dict[str, Any]
+# Of these the answers are compared: "key" says so.
+_ANSWERS = frozenset({
+    "DistillationGTCELoss", "DistillationKLDivLoss", "DistillationDMLLoss", "DistillationCELoss",
+    "DistillationDKDLoss", "DistillationDISTLoss", "DistillationWSLLoss", "DistillationSKDLoss",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,53 +30,60 @@ class Pair:
     student: Section
     frozen: bool
     student_key: str
+    teacher_key: str
     width: int  # of AFD's queries and keys
 
 
 def translate_losses(configuration: Configuration, pair: Pair) -> Values:
     """Return the keys of ``distil`` but for the teacher's. Raises SettingError."""
     losses = configuration.whole.part("Loss")
-    values: Values = {}
-    temperatures: set[float] = set()
-    label_weight = 0.0
+    values: Values = {"distil.label_weight": 0.0}
+    names: list[str] = []
     for name, loss in losses.steps("Train"):
-        weight = loss.number("weight", 1.0)
-        loss.ignore("model_name_pairs", "model_name_pair", reason="there is one pair")
-        loss.expect(
-            "key", "logits", why="and answers are compared here"
-        ) if name in _ANSWERS else None
-        if name == "DistillationGTCELoss":
-            taught = loss.take("model_names", [])
-            label_weight = weight
-            if pair.frozen and taught not in ([], [pair.student_key]):
-                raise loss.refused("model_names", f"are {taught}: the teacher is frozen")
-            continue
-        if name == "DistillationKLDivLoss":
-            temperatures.add(loss.number("temperature", 4.0))
-            values["distil.soft_weight"] = weight
-            continue
-        reader = _METHODS.get(name)
-        if reader is None:
+        if name in names:
             raise losses.refused(
-                "Train", f"has {name}, which residua has not",
-                f"It has: {', '.join(sorted([*_METHODS, 'DistillationGTCELoss']))}.",
-            )  # fmt: skip
-        read = reader(loss, pair)
-        weight *= read.pop("scale", 1.0)
-        if "temperature" in read:
-            temperatures.add(read["temperature"])
-        named = {f"distil.{key}": value for key, value in read.items()}
-        values = _join(losses, values, named | {"distil.weight": weight})
-    if len(temperatures) > 1:
-        raise losses.refused("Train", f"has temperatures {sorted(temperatures)}: one is possible")
-    values |= {"distil.temperature": temperatures.pop()} if temperatures else {}
-    return _complete(losses, values | {"distil.label_weight": label_weight})
+                "Train", f"has {name} twice: one is possible", "Add up the weights."
+            )
+        names.append(name)
+        loss.ignore("model_name_pairs", "model_name_pair", reason="there is one pair")
+        if name in _ANSWERS:
+            loss.expect("key", "logits", why="and answers are compared here")
+        read = _read_loss(losses, name, loss, pair)
+        key = "distil.temperature"
+        found = {float(part[key]) for part in (values, read) if key in part}
+        if len(found) > 1:
+            raise losses.refused("Train", f"has temperatures {sorted(found)}: one is possible")
+        values = _join(losses, values, read)
+    return _complete(losses, values)
 
 
-_ANSWERS = frozenset({
-    "DistillationGTCELoss", "DistillationKLDivLoss", "DistillationDMLLoss", "DistillationCELoss",
-    "DistillationDKDLoss", "DistillationDISTLoss", "DistillationWSLLoss", "DistillationSKDLoss",
-})  # fmt: skip
+def _read_loss(losses: Section, name: str, loss: Section, pair: Pair) -> Values:
+    weight = loss.number("weight", 1.0)
+    match name:
+        case "DistillationGTCELoss":
+            return _read_labels(loss, pair, weight)
+        case "DistillationKLDivLoss":
+            temperature = loss.number("temperature", 4.0)
+            return {"distil.soft_weight": weight, "distil.temperature": temperature}
+    if name not in _METHODS:
+        raise losses.refused(
+            "Train", f"has {name}, which residua has not",
+            f"It has: {', '.join(sorted([*_METHODS, 'DistillationGTCELoss']))}.",
+        )  # fmt: skip
+    read = _METHODS[name](loss, pair)
+    weight *= read.pop("scale", 1.0)
+    return {f"distil.{key}": value for key, value in read.items()} | {"distil.weight": weight}
+
+
+def _read_labels(loss: Section, pair: Pair, weight: float) -> Values:
+    """Return the weight of the labels' loss: the student's, or of two that learn both's."""
+    given = loss.take("model_names", [])
+    wanted = [pair.student_key] if pair.frozen else [pair.student_key, pair.teacher_key]
+    if given and sorted(given) != sorted(wanted):
+        raise loss.refused(
+            "model_names", f"are {given}, and {' and '.join(wanted)} learn from labels"
+        )
+    return {"distil.label_weight": weight} | read_smoothing(loss)
 
 
 def _join(losses: Section, values: Values, more: Values) -> Values:
@@ -133,10 +146,15 @@ def _read_skd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
 
 
 def _read_rkd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
-    loss.ignore(
-        "student_keys", "teacher_keys", "s_key", "t_key", reason="pooled features are taken"
-    )
-    return {"method": "rkd"}
+    """Both parts count once there, of whatever is kept; here what is pooled is compared."""
+    loss.take("target_size")
+    for key in ("student_keepkeys", "teacher_keepkeys"):
+        if loss.take(key, []) != ["avg_pool"]:
+            raise loss.refused(
+                key, f"is {loss.take(key)}, and RKD compares pooled features here",
+                "Set both to [avg_pool].",
+            )  # fmt: skip
+    return {"method": "rkd", "distance": 1.0, "angle": 1.0}
 
 
 def _read_afd(loss: Section, pair: Pair) -> Values:

@@ -42,6 +42,8 @@ def translate_general(configuration: Configuration) -> dict[str, Any]:
         raise general.refused("eval_mode", f"is {mode}: residua classifies")
     general.expect("iter_per_epoch", None, why="and an epoch is all pictures here")
     epochs = general.whole("epochs", 120)
+    if epochs < 1:
+        raise general.refused("epochs", f"is {epochs}")
     every = general.whole("eval_interval", 1)
     values: dict[str, Any] = {
         "loop.epochs": epochs, "loop.log_every": max(general.whole("print_batch_step", 10), 1),
@@ -60,7 +62,8 @@ def translate_general(configuration: Configuration) -> dict[str, Any]:
 
 def ignore_what_training_has_not(general: Section) -> None:
     """Take note of what ``Global`` says that changes no weight."""
-    general.take("output_dir"), general.take("save_inference_dir"), general.take("checkpoints")
+    for key in ("output_dir", "save_inference_dir", "checkpoints"):
+        general.take(key)  # of the commands
     general.ignore("save_interval", reason=_SAVED)
     general.ignore("start_eval_epoch", reason="validation begins with the first epoch due")
     general.ignore("to_static", reason="there is one graph; compiling is -o precision.compile=true")

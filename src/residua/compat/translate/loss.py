@@ -21,7 +21,7 @@ def translate_loss(configuration: Configuration) -> dict[str, Any]:
     if loss.number("weight", 1.0) != 1:
         loss.findings.note(f"{loss.where('weight')} is ignored, as in PaddleClas: it is alone.")
     match name:
-        case "CELoss" | "MixCELoss":
+        case "CELoss":
             loss.expect("reduction", "mean", why="and the mean over the batch is taken here")
             return {"loss.kind": "cross-entropy"} | read_smoothing(loss)
         case "MultiLabelLoss":
@@ -46,7 +46,8 @@ def read_smoothing(loss: Section) -> dict[str, Any]:
 def read_evaluation(losses: Section) -> None:
     """Look at ``Loss.Eval``: validation's loss is that of training, without smoothing."""
     for name, loss in losses.steps("Eval"):
-        loss.take("weight"), loss.take("model_names")  # a figure, not a choice
+        for key in ("weight", "model_names"):
+            loss.take(key)  # validation's loss is a figure, and chooses nothing
         loss.ignore("size_sum", "weight_ratio", "epsilon", reason="validation's loss is plain")
         if name not in {"CELoss", "MultiLabelLoss", "DistillationGTCELoss"}:
             raise losses.refused("Eval", f"is {name}, which residua has not")
@@ -59,7 +60,8 @@ def translate_metric(configuration: Configuration, *, multi_label: bool) -> dict
     found = metric.steps("Eval")
     for name, part in found:
         part.ignore("model_key", reason="the student is what is validated")
-        part.ignore("topk", reason="top-1 and top-5 are always counted")
+        if part.numbers("topk", [1])[0] != 1:
+            part.findings.note(f"{part.where('topk')}: the best model is chosen by top-1 here.")
         if name not in _ACCURACY | _SEVERAL:
             raise metric.refused("Eval", f"is {name}, which residua does not count")
     first = found[0][0] if found else "TopkAcc"

@@ -10,6 +10,7 @@ from residua.zoo.weights.catalogue import find_architecture, is_known
 
 _STAGES = ("stem", "stage1", "stage2", "stage3", "stage4")
 _SERIES = "residua has the ResNet series: residua models"
+_FULL_RATE = 0.05  # of an update of 128 pictures or more that begins with random weights
 RETRIEVAL = "retrieval (RecModel, PP-ShiTu) is not what residua does"
 
 
@@ -91,8 +92,11 @@ def read_details(arch: Section) -> None:
 def count_classes(configuration: Configuration) -> int:
     """Return how many classes there are: ``Arch.class_num``, or the older ``Global.class_num``."""
     arch, general = configuration.whole.part("Arch"), configuration.whole.part("Global")
-    old = general.whole("class_num", 0)
-    return arch.whole("class_num", 0) or old or 1000
+    found = [arch.whole("class_num", 0), general.whole("class_num", 0)]
+    if "models" in arch:  # of a DistillationModel the student's
+        key = arch.text("infer_model_name", "Student")
+        found += [part.whole("class_num", 0) for name, part in arch.steps("models") if name == key]
+    return next((count for count in found if count), 1000)
 
 
 def find_start(configuration: Configuration, arch: Section, name: str) -> str:
@@ -132,9 +136,18 @@ def find_published(arch: Section, name: str) -> str:
 
 
 def _is_left_over(configuration: Configuration, arch: Section) -> bool:
-    """Tell whether ``pretrained`` stands in an ImageNet recipe that is there to begin afresh."""
+    """Tell whether ``pretrained`` stands in an ImageNet recipe that is there to begin afresh.
+
+    That is a file of at least 90 epochs on 1000 classes at the rate of a beginning.
+    """
     if configuration.says("Arch.pretrained") or arch.flag("use_ssld"):
         return False
-    epochs = configuration.whole.part("Global").whole("epochs", 0)
-    long = epochs >= 90 or configuration.says("Global.epochs")  # a try of a long recipe
-    return count_classes(configuration) == 1000 and long
+    if "Slim" in configuration.whole.content:
+        return False
+    epochs = configuration.in_file("Global.epochs", 0)
+    rate = configuration.in_file("Optimizer.lr.learning_rate", 0)
+    classes = configuration.in_file("Arch.class_num", 1000)
+    given = (epochs, rate, classes)
+    if not all(isinstance(number, int | float) for number in given):
+        return False
+    return bool(epochs >= 90 and rate >= _FULL_RATE and classes == 1000)

@@ -30,12 +30,18 @@ def translate_optimiser(configuration: Configuration) -> dict[str, Any]:
                 "optimiser.name": "sgd", "optimiser.momentum": 0.0, "optimiser.nesterov": False
             }  # fmt: skip
             return values | read_decay(part, coupled=True)
-        case "AdamW":
+        case "AdamW" | "Adam":
+            decay = read_decay(part, coupled=part.text("name") == "Adam")
+            if part.text("name") == "Adam" and decay["optimiser.weight_decay"]:
+                raise part.refused(
+                    "name", "is Adam with a decay, which is coupled there",
+                    "Take AdamW, whose decay is decoupled.",
+                )  # fmt: skip
             values = {
                 "optimiser.name": "adamw", "optimiser.eps": part.number("epsilon", 1e-8),
                 "optimiser.betas": [part.number("beta1", 0.9), part.number("beta2", 0.999)],
             }  # fmt: skip
-            return values | read_decay(part, coupled=False)
+            return values | decay
         case name:
             raise part.refused("name", f"is {name}, which residua has not", _KNOWN)
 

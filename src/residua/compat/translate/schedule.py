@@ -16,11 +16,18 @@ _CURVES = (
 )
 
 
-def translate_schedule(rate: Section, *, epochs: int) -> Values:
-    """Return the keys of ``schedule`` and ``optimiser.lr``. Raises SettingError."""
+def translate_schedule(rate: Section, *, epochs: int, values_said: bool = False) -> Values:
+    """Return the keys of ``schedule`` and ``optimiser.lr``. Raises SettingError.
+
+    ``values_said``: the command line gives the rates of Piecewise, and not its learning_rate.
+    """
+    if rate.text("name", "Constant") == "Constant":
+        rate.expect("warmup_epoch", 0, why="and only ConstLR warms up in PaddleClas")
     rate.ignore("step_each_epoch", "last_epoch", "verbose", reason="known from the run itself")
     per = "epoch" if rate.flag("by_epoch") else "step"
-    values: Values = {"schedule.per": per} | _read_curve(rate, epochs=epochs)
+    values: Values = {"schedule.per": per} | _read_curve(
+        rate, epochs=epochs, values_said=values_said
+    )
     warmup = rate.number("warmup_epoch", 0.0)
     if warmup:
         if warmup >= epochs:
@@ -29,17 +36,22 @@ def translate_schedule(rate: Section, *, epochs: int) -> Values:
         start = rate.number("warmup_start_lr", 0.0)
         if start > values["optimiser.lr"]:
             raise rate.refused("warmup_start_lr", f"is {start:g}, above the rate itself")
+        if per == "epoch" and not start:
+            raise rate.refused(
+                "by_epoch", "with a warm-up from 0 trains the first epoch at rate 0",
+                "Give warmup_start_lr, or leave by_epoch out.",
+            )  # fmt: skip
         values["schedule.warmup_start"] = start / values["optimiser.lr"]
     else:
         rate.ignore("warmup_start_lr", reason="there is no warm-up")
     return values
 
 
-def _read_curve(rate: Section, *, epochs: int) -> Values:
+def _read_curve(rate: Section, *, epochs: int, values_said: bool) -> Values:
     name = rate.text("name", "Constant")
     match name:
         case "Piecewise":
-            return _read_piecewise(rate, epochs=epochs)
+            return _read_piecewise(rate, epochs=epochs, values_said=values_said)
         case "OneCycleLR":
             return _read_one_cycle(rate, epochs=epochs)
         case "ReduceOnPlateau":
@@ -92,13 +104,16 @@ def _read_step(rate: Section, *, epochs: int) -> Values:
     return _fall_at([warmup + size * (place + 1) for place in range(count)], factor)
 
 
-def _read_piecewise(rate: Section, *, epochs: int) -> Values:
+def _read_piecewise(rate: Section, *, epochs: int, values_said: bool) -> Values:
     """Return the falls as they are written, from the rate that is written beside them.
 
     PaddleClas throws them away as soon as ``learning_rate`` is there, and falls every 30 epochs.
     """
     falls, steps = rate.numbers("decay_epochs"), rate.numbers("values")
     given = rate.number("learning_rate", steps[0] if steps else None)
+    if values_said and steps:
+        given = steps[0]
+        rate.findings.note(f"{rate.where('values')} begin at {given:g}: learning_rate yields.")
     rule = [float(epoch) for epoch in range(30, epochs, 30)]
     later = rate.number("warmup_epoch", 0.0)
     if not falls:
@@ -144,7 +159,11 @@ def _read_one_cycle(rate: Section, *, epochs: int) -> Values:
 def _read_plateau(rate: Section) -> Values:
     for key, why in (("cooldown", "waits after a fall"), ("min_lr", "is a lower bound")):
         rate.expect(key, 0, why=f"which {why}: that is not known here")
-    rate.ignore("mode", reason="the direction is that of the metric")
+    if rate.text("mode", "min") != "max":
+        rate.findings.note(
+            f"{rate.where('mode')} is min, and PaddleClas steps it by the accuracy; here the rate "
+            "falls when accuracy stops rising."
+        )
     rate.ignore("threshold", "threshold_mode", "epsilon", reason="any better validation counts")
     patience = rate.whole("patience", 10) + 1  # there the rate falls after more than patience
     return {

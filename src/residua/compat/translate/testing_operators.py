@@ -24,6 +24,9 @@ def read_preprocess(steps: Steps, place: str) -> Preprocess:
     def refuse(what: str) -> SettingError:
         return SettingError(f"{place} cannot be followed: {what}.")
 
+    order = [list(OPERATORS).index(name) for name, _ in steps if name in OPERATORS]
+    if order != sorted(order):
+        raise refuse(f"its order is {', '.join(name for name, _ in steps)}")
     plain = [{name: take_known(name, step)} for name, step in steps]
     fields, zero_channel = read_operators(plain, refuse)
     if zero_channel:

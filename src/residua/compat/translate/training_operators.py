@@ -1,4 +1,4 @@
-"""The operators of training: crops, mirrors, policies, erasing, mixing.
+"""The operators of training: crops, mirrors, policies, erasing.
 
 Sources: ppcls/data/preprocess of PaddleClas at d178931f. Three operators are broken there (Cutout,
 GridMask, HideAndSeek); what is meant is taken.
@@ -21,13 +21,14 @@ _TIMM = re.compile(r"rand(?:-m(?P<m>[\d.]+)|-mstd(?P<std>[\d.]+)|-n(?P<n>\d+)|-i
 
 
 def translate_training(dataset: Section) -> Values:
-    """Return the keys of ``augment`` that ``transform_ops`` and ``batch_transform_ops`` spell.
+    """Return the keys of ``augment`` that ``transform_ops`` spells.
 
     Raises SettingError for an operator that residua has not, and for two of which it takes one.
     """
     values: Values = {"augment.flip": 0.0}
     placed: dict[str, str] = {}
     names = [name for name, _ in dataset.steps("transform_ops")]
+    _check_order(dataset, names)
     for name, step in dataset.steps("transform_ops"):
         reader = _READERS.get(name)
         if reader is None:
@@ -48,12 +49,41 @@ def translate_training(dataset: Section) -> Values:
             "transform_ops", f"crops nothing: {', '.join(names) or 'it is empty'}",
             "Add RandCropImage: {size: 224}, or ResizeImage and CropImage.",
         )  # fmt: skip
-    return values | translate_mixing(dataset)
+    return values
+
+
+def _check_order(dataset: Section, names: list[str]) -> None:
+    """Refuse operators that come twice, or in an order that gives other pictures."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise dataset.refused("transform_ops", f"has {twice[0]} twice: one is possible")
+    if "NormalizeImage" not in names:
+        raise dataset.refused("transform_ops", "has no NormalizeImage, and networks here need it")
+    ranks = [_RANKS.get(name, 2) for name in names]
+    if ranks != sorted(ranks):
+        raise dataset.refused(
+            "transform_ops", f"are in another order than here: {', '.join(names)}",
+            "Pictures are decoded, cropped, mirrored and coloured, normalised, and erased.",
+        )  # fmt: skip
+    if "ResizeImage" in names and "RandCropImage" in names:
+        raise dataset.refused("transform_ops", "resizes before it crops at random", "Take one out.")
+
+
+# When an operator comes; what is not named is of the second rank, between crop and normalisation.
+# Of Cutout, GridMask and HideAndSeek what is meant is the mean colour, wherever they stand.
+_RANKS = {
+    "DecodeImage": 0, "ResizeImage": 1, "CropImage": 1, "RandCropImage": 1, "NormalizeImage": 3,
+    "ToCHWImage": 4, "RandomErasing": 4, "Cutout": 4, "GridMask": 4, "HideAndSeek": 4,
+}  # fmt: skip
 
 
 def translate_resizing(dataset: Section, tested: Preprocess) -> Values:
     """Return how crops are resized, where it is not as in evaluation. Raises SettingError."""
     for name, step in dataset.steps("transform_ops"):
+        if name == "ResizeImage" and step.whole("resize_short", 0) != tested.short_side:
+            raise step.refused(
+                "resize_short", f"is not the {tested.short_side} of evaluation",
+                "Training with whole pictures prepares them as evaluation does.",
+            )  # fmt: skip
         if name != "RandCropImage":
             continue
         resampler, interpolation = read_resizing(step)
@@ -65,50 +95,6 @@ def translate_resizing(dataset: Section, tested: Preprocess) -> Values:
         if interpolation != tested.interpolation:
             return {"augment.interpolation": interpolation}
     return {}
-
-
-def translate_mixing(dataset: Section) -> Values:
-    """Return the keys of ``augment.mix``."""
-    found = dataset.steps("batch_transform_ops")
-    if len(found) > 1:
-        raise dataset.refused(
-            "batch_transform_ops", f"has {' and '.join(name for name, _ in found)}",
-            "One of several is drawn by OpSampler.",
-        )  # fmt: skip
-    if not found:
-        return {}
-    ((name, step),) = found
-    match name:
-        case "MixupOperator":
-            return {"augment.mix.mixup": step.number("alpha", 1.0)}
-        case "CutmixOperator":
-            return {"augment.mix.cutmix": step.number("alpha", 0.2)}
-        case "OpSampler":
-            return _read_sampler(step)
-    raise dataset.refused(
-        "batch_transform_ops", f"has {name}, which residua has not",
-        "It has MixupOperator, CutmixOperator, and OpSampler of both.",
-    )  # fmt: skip
-
-
-def _read_sampler(step: Section) -> Values:
-    alphas = {"MixupOperator": 1.0, "CutmixOperator": 0.2}  # theirs by default
-    for name in step.content:
-        if name not in alphas:
-            raise step.refused(name, "is an operator that residua has not")
-    chances, values = {}, {}
-    for name, alpha in alphas.items():
-        part = step.part(name)
-        chances[name] = part.number("prob", 0.0)
-        if chances[name]:
-            key = "mixup" if name == "MixupOperator" else "cutmix"
-            values[f"augment.mix.{key}"] = part.number("alpha", alpha)
-    total = sum(chances.values())
-    if not 0 < total <= 1:
-        step.findings.note(f"{step.place} mixes with a chance of {total:g}.")
-        return {}
-    switch = chances["CutmixOperator"] / total
-    return values | {"augment.mix.probability": total, "augment.mix.switch": switch}
 
 
 def _read_random_crop(step: Section) -> Values:
@@ -131,7 +117,7 @@ def _read_centre_crop(step: Section) -> Values:
 
 def _read_flip(step: Section) -> Values:
     step.expect("flip_code", 1, why="and pictures are mirrored left to right here")
-    return {"augment.flip": step.number("prob", 0.5)}
+    return {"augment.flip": 0.5}
 
 
 def _read_normalising(step: Section) -> Values:
@@ -146,7 +132,8 @@ def _read_nothing(step: Section) -> Values:  # noqa: ARG001  # a reader
 def _read_decoding(step: Section) -> Values:
     step.expect("to_rgb", True, why="which gives the network BGR: no published weights expect it")
     step.expect("channel_first", False, why="and operators here take rows first")
-    step.take("to_np"), step.take("backend")  # decoding gives RGB of 8 bits here
+    for key in ("to_np", "backend"):
+        step.take(key)  # decoding gives RGB of 8 bits here
     return {}
 
 
@@ -156,8 +143,7 @@ def _read_short_side(step: Section) -> Values:
             "size", "squashes pictures to a square", "Give resize_short and CropImage."
         )
     read_resizing(step)
-    step.ignore("resize_short", reason="training with whole pictures takes evaluation's short side")
-    return {}
+    return {}  # the short side is evaluation's, as translate_resizing sees to
 
 
 def _read_autoaugment(step: Section) -> Values:  # noqa: ARG001  # a reader
@@ -194,7 +180,7 @@ def _read_timm(step: Section) -> Values:
 def _read_augmix(step: Section) -> Values:
     raise step.refused(
         "prob" if "prob" in step else "", "applies AugMix to some pictures, by another mixture",
-        "residua's is the paper's: -o augment.policy.kind=augmix",
+        "Take it out; the paper's is -o augment.policy.kind=augmix",
     )  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from residua.bundle.schema import Preprocess
 from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
+from residua.compat.lists import fit_label_map
 from residua.compat.translate.data import (
     Listing,
-    find_label_map,
     ignore_evaluation,
     read_batch,
     read_listing,
@@ -23,6 +23,7 @@ from residua.compat.translate.general import (
     translate_precision,
 )
 from residua.compat.translate.loss import translate_loss, translate_metric
+from residua.compat.translate.mixing import translate_mixing
 from residua.compat.translate.model import count_classes, translate_model
 from residua.compat.translate.optimiser import find_optimiser, translate_optimiser
 from residua.compat.translate.schedule import translate_schedule
@@ -59,7 +60,7 @@ def translate(configuration: Configuration, *, cards: int) -> Translation:
     if "UnLabelTrain" in loader or "UnLabelLoss" in whole:
         raise loader.refused("UnLabelTrain", "is set: FixMatch and its kind are not there")
     training, evaluation = loader.part("Train"), loader.part("Eval")
-    label_map = find_label_map(configuration)
+    label_map = fit_label_map(configuration, count_classes(configuration))
     if is_distillation(configuration):
         values = translate_distillation(configuration)
     else:
@@ -68,13 +69,18 @@ def translate(configuration: Configuration, *, cards: int) -> Translation:
     values |= translate_precision(configuration) | translate_average(configuration)
     values |= translate_optimiser(configuration)
     values |= translate_schedule(
-        find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"]
-    )
+        find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"],
+        values_said=configuration.says("Optimizer.lr.values")
+        and not configuration.says("Optimizer.lr.learning_rate"),
+    )  # fmt: skip
     values |= translate_data(training.part("dataset"), label_map) | translate_sampler(training)
     values |= _translate_pictures(training.part("dataset"), evaluation.part("dataset"))
-    values |= _translate_batch(whole, training, cards)
+    values |= _translate_batch(whole, training, cards, values)
+    _tell_of_mixed_labels(whole, values)
     values |= translate_metric(configuration, multi_label=values.get("data.multi_label", False))
     ignore_evaluation(evaluation)
+    if values.get("data.multi_label") and values.get("loss.kind") == "cross-entropy":
+        raise whole.refused("Loss", "is CELoss, and the lists have several labels a picture")
     whole.part("Infer").skip()  # of predicting
     _read_slim(whole.part("Slim"), values)
     _check_shape(whole.part("Global"), values)
@@ -95,25 +101,38 @@ def read_test_preprocess(configuration: Configuration) -> Preprocess:
 def _translate_pictures(training: Section, evaluation: Section) -> dict[str, Any]:
     place = evaluation.where("transform_ops")
     preprocess = read_preprocess(evaluation.steps("transform_ops"), place)
-    values = translate_training(training)
+    values = translate_training(training) | translate_mixing(training)
     values |= translate_testing(preprocess, evaluation)
     return values | translate_resizing(training, preprocess)
 
 
-def _translate_batch(whole: Section, training: Section, cards: int) -> dict[str, Any]:
+def _translate_batch(
+    whole: Section, training: Section, cards: int, values: dict[str, Any]
+) -> dict[str, Any]:
     """Return the batch of an update: every card's, as often as ``update_freq`` gathers them."""
     each, gathered = read_batch(training), whole.part("Global").whole("update_freq", 1)
+    if min(each, gathered) < 1:
+        raise training.refused("sampler", f"has batches of {each}, {gathered} an update")
     batch = each * cards * gathered
-    if cards * gathered != PUBLISHED_CARDS:
+    meant = 8 if values["optimiser.name"] == "adamw" else PUBLISHED_CARDS
+    if cards * gathered != meant:
         whole.findings.note(
             f"An update sees {batch} pictures: {each} of each card, {cards} "
             f"card{'s' if cards > 1 else ''}{f', {gathered} times' if gathered > 1 else ''}. "
-            f"PaddleClas's rates are meant for {PUBLISHED_CARDS} cards."
+            f"PaddleClas's rates are meant for {meant} cards."
         )
-    values: dict[str, Any] = {"loop.batch_size": batch}
-    if gathered > 1:
-        values["loop.micro_batch"] = each
-    return values
+    return {"loop.batch_size": batch} | ({"loop.micro_batch": each} if gathered > 1 else {})
+
+
+def _tell_of_mixed_labels(whole: Section, values: dict[str, Any]) -> None:
+    """Say what PaddleClas does to the loss of mixed labels without label smoothing."""
+    mixed = values.get("augment.mix.mixup") or values.get("augment.mix.cutmix")
+    plain = values.get("loss.kind") == "cross-entropy" and "loss.label_smoothing" not in values
+    if mixed and plain:
+        whole.findings.note(
+            "PaddleClas takes a second softmax of mixed labels where there is no label smoothing; "
+            "here the loss is the cross entropy of the mixed labels."
+        )
 
 
 def _read_slim(slim: Section, values: dict[str, Any]) -> None:
