@@ -1,20 +1,23 @@
 """docs/paddleclas.md, line by line: each key does what the page says that it does."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer.main
 import yaml
 
-from paddle_configurations import distilled, plain, write
+from paddle_configurations import deployment, distilled, plain, write
 from residua.base.errors import SettingError
 from residua.cli.main import app
 from residua.compat.config.read import read_configuration
+from residua.compat.inference import read_deployment, read_inference
 from residua.compat.translate.whole import translate
 from residua.train.recipe.keys import describe_keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "paddleclas.md").read_text(encoding="utf-8")
-ROW = re.compile(r"\| `([^`]+)` \| (`[^`]+`|ignored|refused) \|")
+ROW = re.compile(r"\| `([^`]+)` \| (`[^`]+`|ignored|refused|without effect) \|")
 
 
 def rows(heading, end):
@@ -23,7 +26,8 @@ def rows(heading, end):
 
 
 PLAIN = rows("On a configuration as ResNet18.yaml", "On a DistillationModel")
-TAUGHT = rows("On a DistillationModel", "## Keys of a recipe")
+TAUGHT = rows("On a DistillationModel", "## Keys of a prediction")
+PREDICTED = rows("## Keys of a prediction", "The package's options")
 
 
 def look(recipe, key):
@@ -51,6 +55,52 @@ def check(path, theirs, ours):
     wanted = float(wanted) if key == "optimiser.weight_decay" else wanted
     assert look(recipe, key) == pytest.approx(wanted)
     assert look(before, key) != wanted, f"{ours} is so without {theirs}"
+
+
+@pytest.mark.parametrize(("theirs", "ours"), PREDICTED)
+def test_keys_of_prediction(tmp_path, theirs, ours):
+    deployed = theirs.startswith(("PreProcess", "PostProcess")) or (
+        theirs.startswith("Global") and theirs != "Global.use_gpu=False"
+    )
+    path = write(tmp_path, deployment() if deployed else plain("ResNet18"))
+    configuration = read_configuration(path, [theirs])
+
+    def read(given):
+        return read_deployment(given)[1] if deployed else read_inference(given)
+
+    if ours == "refused":
+        with pytest.raises(SettingError):
+            read(configuration)
+        return
+    before, found = read(read_configuration(path)), read(configuration)
+    key, _, value = ours.partition("=")
+    if not value:
+        assert replace(found, insisted=False) == replace(before, insisted=False)
+        named = any(theirs.startswith(name) for name in configuration.findings.ignored)
+        assert named == (ours == "ignored")
+        return
+    first, _, rest = key.partition(".")
+    got = getattr(found, first)
+    got = getattr(got, rest) if rest else got
+    assert got == yaml.safe_load(value)
+
+
+def test_the_options_of_the_package_exist():
+    named = set(
+        re.findall(r"`(--[a-z_0-9]+)`", PAGE.split("The package's options")[1].split("is not")[0])
+    )
+    command = next(
+        c for c in typer.main.get_command(app).commands.values() if c.name == "paddleclas"
+    )
+    there = {name for parameter in command.params for name in parameter.opts if name[:2] == "--"}
+    assert named - there == {"--build_gallery", "--index_dir", "--color_threshold"}
+    assert there - named <= {"--help"}
+
+
+def test_links_lead_somewhere():
+    for path in (Path(__file__).parents[2] / "docs").glob("*.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{link} in {path.name}"
 
 
 def test_the_page_has_its_lines():
