@@ -5,11 +5,12 @@ import torch
 
 from distil.conftest import make_recipe
 from residua.base.errors import SettingError, StoppedError
-from residua.bundle.store import WEIGHTS
+from residua.bundle.store import WEIGHTS, write_bundle
 from residua.data.source import UNLABELLED
 from residua.data.sources.unlabelled import join, open_unlabelled
 from residua.distil.methods import METHODS
-from residua.distil.run import distil
+from residua.distil.run import distil, warn_of_smoothing
+from residua.train.recipe.distil import DistilPart
 from residua.train.recipe.file import change
 from residua.train.run import train
 from residua.train.stop import StopRequest
@@ -89,3 +90,14 @@ def test_methods_that_learn_nothing_without_labels_refuse_such_pictures(
         distil(
             recipe_of("dkd", teacher), parts, unlabelled=unlabelled, output=tmp_path / "s.bundle"
         )
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.1, True), (0.0, False)])
+def test_a_smoothed_teacher_is_said(teacher, tmp_path, share, told):
+    recipe = dict(teacher.manifest.recipe)
+    recipe["loss"] = recipe["loss"] | {"label_smoothing": share}
+    manifest = teacher.manifest.model_copy(update={"recipe": recipe})
+    write_bundle(tmp_path / "t.bundle", manifest, teacher.tensors())
+    part = DistilPart(method="kd", teacher=str(tmp_path / "t.bundle"))
+    assert ("label smoothing 0.1" in warn_of_smoothing(part)) == told
+    assert warn_of_smoothing(DistilPart(method="dml")) == ""

@@ -37,6 +37,8 @@ def distil(
     Raises what ``train`` raises, SettingError for a teacher that cannot be used.
     """
     recipe = name_teacher(recipe)
+    if how.get("display") and (warning := warn_of_smoothing(recipe.distil)):
+        how["display"].say(warning)
     if unlabelled is not None:
         refuse_learning_nothing(recipe.distil)
         parts = Parts(join(parts.training, unlabelled), parts.validation, parts.listing_sha256)
@@ -72,6 +74,24 @@ def name_teacher(recipe: Recipe) -> Recipe:
             next_step="Give the teacher that it names, or add -o distil.teacher_sha256=''.",
         )
     return change(recipe, {"distil.teacher_sha256": found})
+
+
+def warn_of_smoothing(part: DistilPart) -> str:
+    """Return a warning where the teacher was trained with label smoothing; "" where not, or unknown.
+
+    It takes from the answers what the teacher knows of classes that are alike (arXiv 1906.02629,
+    section 5; LOG.md, "a smoothed teacher").
+    """
+    if part.method in MUTUAL or is_onnx(part.teacher):
+        return ""
+    trained_by = open_bundle(part.teacher).manifest.recipe or {}
+    share = trained_by.get("loss", {}).get("label_smoothing", 0)
+    if not share:
+        return ""
+    return (
+        f"Note: the teacher was trained with label smoothing {share:g}, which makes a worse teacher. "
+        "Better: residua train DATA --label-smoothing 0 --output teacher.bundle"
+    )
 
 
 def read_sha256(teacher: str) -> str:
