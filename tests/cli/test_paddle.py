@@ -267,3 +267,30 @@ def test_the_package_needs_pictures():
     result = CliRunner().invoke(usual, ["paddleclas", "--model_name=ResNet50"])
     assert isinstance(result.exception, SettingError)
     assert "--infer_imgs is missing" in str(result.exception)
+
+
+def test_numbers_are_the_classes_of_the_weights(trained):
+    """To PaddleClas a class is its number: without a label map those of the weights are meant."""
+    call("train", "-c", "small.yaml", "-o", "Global.epochs=1", "-o", "Global.output_dir=again",
+         "-o", "Infer.PostProcess.class_id_map_file=None",
+         "-o", "Arch.pretrained=output/ResNet20/best_model")  # fmt: skip
+    manifest = read_bundle(trained / "again/ResNet20/best_model.bundle").manifest
+    assert manifest.classes.names == NAMES
+    assert any("3 classes matched by name" in note for note in manifest.provenance.notes)
+
+
+def test_a_teacher_of_the_same_numbers(trained):
+    content = yaml.safe_load((trained / "small.yaml").read_text())
+    networks = {"Teacher": "output/ResNet20/best_model", "Student": False}
+    content["Arch"] = {
+        "name": "DistillationModel", "class_num": 3, "freeze_params_list": [True, False],
+        "models": [{role: {"name": "ResNet20", "pretrained": w}} for role, w in networks.items()],
+    }  # fmt: skip
+    content["Loss"]["Train"] = [{"DistillationDMLLoss": {"weight": 1.0}}]
+    content["Infer"]["PostProcess"]["class_id_map_file"] = None
+    write(trained, content, "taught.yaml")
+    result = call("train", "-c", "taught.yaml", "-o", "Global.epochs=1")
+    manifest = read_bundle(trained / "output/DistillationModel/best_model.bundle").manifest
+    assert manifest.recipe["distil"]["method"] == "ssld"
+    assert manifest.classes.names == NAMES
+    assert "batch's statistics" in result.stderr

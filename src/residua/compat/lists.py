@@ -14,9 +14,8 @@ from residua.data.sources.open import open_source
 _IMAGENET = 1000
 
 
-def open_both(training: Listing, validation: Listing, *, label_map: str, num_classes: int) -> Parts:
-    """Return both parts. Raises DataError, SettingError where the label map does not fit."""
-    classes = name_classes(label_map, num_classes)
+def open_both(training: Listing, validation: Listing, classes: Classes) -> Parts:
+    """Return both parts. Raises DataError."""
     return Parts(open_list(training, classes), open_list(validation, classes))
 
 

@@ -3,17 +3,23 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from residua.bundle.schema import Classes
 from residua.compat.config.findings import Findings
 from residua.compat.config.read import Configuration
+from residua.compat.lists import name_classes
+from residua.compat.translate.whole import Translation
 from residua.compat.weights import resolve
 from residua.data.source import Parts
 from residua.distil.run import distil, name_teacher
+from residua.distil.teachers.peer import find_fresh_row
+from residua.distil.teachers.teacher import is_onnx
 from residua.train.recipe.file import change, override
 from residua.train.recipe.tree import Recipe
 from residua.train.run import Trained
 from residua.train.storage.run_folder import RunFolder, identify
 from residua.train.update.precision import choose_device
 from residua.zoo.weights.catalogue import is_known
+from residua.zoo.weights.resolve import open_bundle
 
 
 def settle(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
@@ -36,6 +42,21 @@ def fit_precision(recipe: Recipe, device: str, findings: Findings) -> Recipe:
         return recipe
     findings.note("AMP on a processor: bfloat16 where it multiplies in it, else float32.")
     return change(recipe, {"precision.compute": "auto"})
+
+
+def choose_classes(translation: Translation, recipe: Recipe) -> Classes:
+    """Return what the numbers of the lists are called.
+
+    Without a label map by the names of the weights that training starts from, or of the teacher, if
+    these have as many: to PaddleClas a class is its number.
+    """
+    if not translation.label_map:
+        for source in (recipe.model.pretrained, recipe.distil.teacher):
+            if source and not is_onnx(source) and find_fresh_row(source) is None:
+                classes = open_bundle(source).manifest.classes
+                if len(classes) == translation.num_classes:
+                    return classes
+    return name_classes(translation.label_map, translation.num_classes)
 
 
 def find_trainer(recipe: Recipe) -> Callable[..., Trained] | None:

@@ -52,7 +52,7 @@ def name_teacher(recipe: Recipe) -> Recipe:
         raise SettingError("The recipe has no distil.method.", next_step="Give --recipe kd.")
     if part.method == "rkd" and recipe.loop.micro_batch in {1, 2}:
         raise SettingError(
-            f"rkd compares the pictures of a micro-batch: {recipe.loop.micro_batch} are too few.",
+            f"rkd compares the pictures of a micro-batch; {recipe.loop.micro_batch} are too few.",
             next_step="Set loop.micro_batch to 3 or more, better 32.",
         )
     if part.method in MUTUAL and (not part.teacher or find_fresh_row(part.teacher)):
@@ -77,7 +77,7 @@ def name_teacher(recipe: Recipe) -> Recipe:
 
 
 def warn_of_smoothing(part: DistilPart) -> str:
-    """Return a warning where the teacher was trained with label smoothing; "" where not, or unknown.
+    """Return a warning where the teacher was trained with label smoothing; "" where not.
 
     It takes from the answers what the teacher knows of classes that are alike (arXiv 1906.02629,
     section 5; LOG.md, "a smoothed teacher").
@@ -89,7 +89,7 @@ def warn_of_smoothing(part: DistilPart) -> str:
     if not share:
         return ""
     return (
-        f"Note: the teacher was trained with label smoothing {share:g}, which makes a worse teacher. "
+        f"Note: the teacher was trained with label smoothing {share:g}, which makes a worse one. "
         "Better: residua train DATA --label-smoothing 0 --output teacher.bundle"
     )
 

@@ -25,7 +25,13 @@ def train(
     """
     from residua.cli.train import say_parts, train_parts
     from residua.compat.lists import open_both
-    from residua.compat.training import begins_anew, find_trainer, fit_precision, settle
+    from residua.compat.training import (
+        begins_anew,
+        choose_classes,
+        find_trainer,
+        fit_precision,
+        settle,
+    )
     from residua.compat.translate.general import find_device, find_output
     from residua.compat.translate.whole import translate
     from residua.evaluate.ranks import joining
@@ -40,10 +46,8 @@ def train(
         recipe = fit_precision(translation.recipe, device, configuration.findings)
         recipe = settle(recipe, ours)
         tell(configuration, quiet=not ranks.first)
-        parts = open_both(
-            translation.training, translation.validation, label_map=translation.label_map,
-            num_classes=translation.num_classes,
-        )  # fmt: skip
+        classes = choose_classes(translation, recipe)
+        parts = open_both(translation.training, translation.validation, classes)
         say_parts(parts, display)
         trained = train_parts(
             recipe, parts, output, trainer=find_trainer(recipe), overwrite=True,
