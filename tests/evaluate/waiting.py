@@ -4,20 +4,22 @@ import datetime as dt
 import sys
 import time
 
-from residua.base.errors import DataError
-from residua.evaluate import ranks as module
+from torch.distributed import distributed_c10d
 
-module._TIMEOUT = dt.timedelta(seconds=4)
+from residua.base.errors import DataError
+from residua.evaluate.ranks import joining
 
 
 def work(ranks):
     if ranks.first:
-        time.sleep(9)
         if "fail" in sys.argv:
             raise DataError("The first could not do it.")
+        time.sleep(12)
     return ranks.rank * 10
 
 
-with module.joining("cpu") as ranks:
+with joining("cpu") as ranks:
+    ranks.gather(None)  # all are there
+    distributed_c10d._set_pg_timeout(dt.timedelta(seconds=6))
     found = ranks.together(lambda: work(ranks), pause=1)
     sys.stdout.write(f"process {ranks.rank} has {found}\n")
