@@ -172,3 +172,13 @@ def test_answers_that_are_no_distribution_choose_nothing(web, tmp_path):
     classifier = Classifier(type(bundle)(bundle.path, manifest), engine="openvino", threads=1)
     with pytest.raises(SettingError, match="multi-label"):
         mine(str(web), classifier, tmp_path / "mined.txt", Wanted())
+
+
+def test_scores_that_another_machine_keeps_are_missed(classifier, web, tmp_path):
+    """Processes that do not see one folder must not end in a shorter list."""
+    work = tmp_path / "mined.txt.mine"
+    work.mkdir()
+    run = running._Run(running.find_unlabelled(str(web)), work, 4, classifier, None)
+    assert run.score(Ranks(rank=0, world=2)) == 5
+    with pytest.raises(DataError, match=r"0000001\.npz is not there"):
+        list(run.read(5))

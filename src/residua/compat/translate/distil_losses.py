@@ -115,12 +115,12 @@ def _read_divergence(loss: Section, pair: Pair) -> Values:
     return {"method": "ssld" if pair.frozen else "dml"}
 
 
-def _read_cross_entropy(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_cross_entropy(_loss: Section, _pair: Pair) -> Values:
     """The cross entropy against the teacher's softmax is its divergence at 1, plus a constant."""
     return {"method": "kd", "temperature": 1.0}
 
 
-def _read_dkd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_dkd(loss: Section, _: Pair) -> Values:
     loss.expect("use_target_as_gt", False, why="and the right class is the label here")
     return {
         "method": "dkd", "temperature": loss.number("temperature", 1.0),
@@ -128,24 +128,24 @@ def _read_dkd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
     }  # fmt: skip
 
 
-def _read_dist(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_dist(loss: Section, _: Pair) -> Values:
     return {
         "method": "dist", "beta": loss.number("beta", 1.0), "gamma": loss.number("gamma", 1.0)
     }  # fmt: skip
 
 
-def _read_wsl(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_wsl(loss: Section, _: Pair) -> Values:
     return {"method": "wsl", "temperature": loss.number("temperature", 2.0)}
 
 
-def _read_skd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_skd(loss: Section, _: Pair) -> Values:
     return {
         "method": "skd", "temperature": loss.number("temperature", 1.0),
         "multiplier": loss.number("multiplier", 2.0), "alpha": loss.number("alpha", 0.9),
     }  # fmt: skip
 
 
-def _read_rkd(loss: Section, pair: Pair) -> Values:  # noqa: ARG001  # a reader
+def _read_rkd(loss: Section, _: Pair) -> Values:
     """Both parts count once there, of whatever is kept; here what is pooled is compared."""
     loss.take("target_size")
     for key in ("student_keepkeys", "teacher_keepkeys"):

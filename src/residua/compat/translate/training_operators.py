@@ -125,7 +125,7 @@ def _read_normalising(step: Section) -> Values:
     return {}
 
 
-def _read_nothing(step: Section) -> Values:  # noqa: ARG001  # a reader
+def _read_nothing(_: Section) -> Values:
     return {}
 
 
@@ -146,7 +146,7 @@ def _read_short_side(step: Section) -> Values:
     return {}  # the short side is evaluation's, as translate_resizing sees to
 
 
-def _read_autoaugment(step: Section) -> Values:  # noqa: ARG001  # a reader
+def _read_autoaugment(_: Section) -> Values:
     return {"augment.policy.kind": "autoaugment", "augment.policy.table": "imagenet"}
 
 
@@ -193,7 +193,7 @@ def _read_jitter(step: Section) -> Values:
     return values | {"augment.jitter.probability": min(step.number("prob", 1.0), 1.0)}
 
 
-def _read_lighting(step: Section) -> Values:  # noqa: ARG001  # a reader
+def _read_lighting(_: Section) -> Values:
     return {"augment.lighting": 0.1}
 
 

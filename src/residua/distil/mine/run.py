@@ -73,21 +73,25 @@ def mine(
         if ranks.first:
             run.begin(place)
         ranks.share(None)
-        ranks.together(lambda: run.score(ranks))
+        count = ranks.together(lambda: run.score(ranks))
         report = Report(
             place, teacher, classes or teacher.classes, wanted.per_class, wanted.threshold,
             validation,
         )  # fmt: skip
-        return ranks.together(lambda: _choose(run, output, wanted, report, write=ranks.first))
+        return ranks.together(
+            lambda: _choose(run, count, output, wanted, report, write=ranks.first)
+        )
 
 
-def _choose(run: "_Run", output: Path, wanted: Wanted, report: Report, *, write: bool) -> Report:
-    """Choose by the scores that are there; ``write`` says whether to write it too."""
+def _choose(
+    run: "_Run", count: int, output: Path, wanted: Wanted, report: Report, *, write: bool
+) -> Report:
+    """Choose by the scores of ``count`` chunks; ``write`` says whether to write it too."""
     classes = report.classes
     positions = _match(run.teacher.classes, classes)
     chooser = Chooser(len(classes), wanted.per_class, wanted.threshold)
     first = 0
-    for scores in run.read():
+    for scores in run.read(count):
         own = positions[scores.classes]  # an unreadable one has -1, the last of them
         chooser.add(first, own, scores.scores, scores.like < 0)
         report.see(scores, own)
@@ -97,7 +101,7 @@ def _choose(run: "_Run", output: Path, wanted: Wanted, report: Report, *, write:
     chosen = chooser.result()
     report.choose(chosen)
     if write:
-        left_out = write_chosen(output, run.pictures, run.chunks(), chosen, classes)
+        left_out = write_chosen(output, run.pictures, run.chunks(count), chosen, classes)
         report.leave_out(left_out)
         report.write(output)
     if not report.chosen:
@@ -146,8 +150,11 @@ class _Run:
                 old.unlink()
         write_atomic(path, json.dumps(said).encode())
 
-    def score(self, ranks: Ranks) -> None:
-        """Find the scores that are not there yet, of every ``ranks.world``-th chunk."""
+    def score(self, ranks: Ranks) -> int:
+        """Find the scores that are not there yet, of every ``ranks.world``-th chunk.
+
+        Returns how many chunks there are.
+        """
         known: Known | None = None
         confirmer: Confirmer | None = None
         progress = Progress("Asking the teacher")
@@ -166,32 +173,30 @@ class _Run:
                 progress.advance(len(part.names))
         finally:
             progress.close()
-        while ranks.first and self._file(count).exists():  # of pictures that have gone since
-            self._file(count).unlink()
-            count += 1
+        return count
 
-    def read(self) -> Iterator[Scores]:
-        """Yield the scores of all chunks. Raises DataError where one has gone."""
-        number = 0
-        while self._file(number).exists():
+    def read(self, count: int) -> Iterator[Scores]:
+        """Yield the scores of ``count`` chunks. Raises DataError where some are not there."""
+        for number in range(count):
             scores = read_scores(self._file(number))
             if scores is None:
                 raise DataError(
-                    f"{self._file(number)} cannot be read.", next_step="Delete it and begin again."
+                    f"{self._file(number)} is not there, or cannot be read.",
+                    next_step="Begin again with the same command; several processes must see the "
+                    "same folder.",
                 )
             yield scores
-            number += 1
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self, count: int) -> Iterator[Chunk]:
         """Yield the chunks as they were when they were scored. Raises DataError for other shards.
 
         Whatever has come since then, names stay with their scores.
         """
         if self.pictures.root is not None:
-            for scores in self.read():
+            for scores in self.read(count):
                 yield Chunk(scores.names, Files(self.pictures.root, scores.names))
             return
-        pairs = zip(cut_into_chunks(self.pictures, self.chunk), self.read(), strict=False)
+        pairs = zip(cut_into_chunks(self.pictures, self.chunk), self.read(count), strict=False)
         for part, scores in pairs:
             if part.names != scores.names:
                 raise DataError(
