@@ -26,7 +26,8 @@ from residua.evaluate.ranks import SINGLE
 from residua.pixels.graph import Normalize
 from residua.train.display import Display
 from residua.train.loop import Surroundings, fit
-from residua.train.recipe.tree import LoopPart, OptimiserPart, Recipe
+from residua.train.recipe.descent import OptimiserPart
+from residua.train.recipe.tree import LoopPart, Recipe
 from residua.train.setup import make_computation, make_state
 from residua.train.stop import StopRequest
 from residua.train.storage.keeper import Keeper

@@ -133,6 +133,14 @@ def test_prediction_in_batches(trained):
     assert records == [record for batch in batches for record in batch]
 
 
+def test_of_several_processes_the_first_predicts(trained, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert not call("predict", "-c", "small.yaml").stdout
+    monkeypatch.setenv("RANK", "0")
+    assert call("predict", "-c", "small.yaml", "-o",
+                "Global.pretrained_model=output/ResNet20/best_model").stdout  # fmt: skip
+
+
 def test_a_bad_picture_is_a_record_and_an_exit_code(trained):
     (trained / "pictures/val/bad.png").write_bytes(b"none")
     result = call("predict", "-c", "small.yaml", "-o",

@@ -1,13 +1,17 @@
 """Predicting by a configuration: what is shown, what wins, what is refused."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from making import make_bundle
 from paddle_configurations import deployment, plain, write
 from residua.base.errors import SettingError
 from residua.bundle.schema import Preprocess
+from residua.compat.answers import answer
 from residua.compat.config.read import read_configuration
 from residua.compat.inference import adapt, read_deployment, read_inference
+from residua.predict.results import Prediction
 
 
 def read(tmp_path, content, *said):
@@ -49,6 +53,38 @@ def test_multi_label(tmp_path):
     content["Infer"]["PostProcess"] = {"name": "MultiLabelThreshOutput", "threshold": 0.3}
     found = read_inference(read(tmp_path, content))
     assert (found.top_k, found.threshold) == (None, 0.3)
+
+
+def decided(tmp_path, scores, **settings):
+    """What ThreshOutput makes of a classifier that gives ``scores``, best first."""
+    content = plain("ResNet18")
+    content["Infer"]["PostProcess"] = {"name": "ThreshOutput", **settings}
+    found = read_inference(read(tmp_path, content))
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    given = Prediction("x.jpg", order, [scores[n] for n in order], [f"class {n}" for n in order])
+    classifier = SimpleNamespace(classes=scores, predict=lambda *_, **__: iter([given]))
+    (answered,) = answer(
+        classifier, "x.jpg", top_k=found.top_k, threshold=found.threshold, decision=found.decision
+    )
+    return answered.class_ids, answered.scores, answered.label_names
+
+
+def test_a_decision_between_two_classes(tmp_path):
+    """ppcls/data/postprocess/threshoutput.py: the second class from the threshold on."""
+    labels = {"label_0": "nobody", "label_1": "someone"}
+    yes = decided(tmp_path, [0.45, 0.55], threshold=0.5, **labels)
+    assert yes == ([1], [0.55], ["someone"])
+    assert decided(tmp_path, [0.45, 0.55], threshold=0.55, **labels) == yes
+    ids, scores, names = decided(tmp_path, [0.45, 0.55], threshold=0.9, **labels)
+    assert (ids, names) == ([0], ["nobody"])
+    assert scores == pytest.approx([0.45])
+
+
+def test_a_decision_among_three_classes(tmp_path):
+    """deploy/python/postprocess.py: the best if it is above, else the default."""
+    assert decided(tmp_path, [0.2, 0.5, 0.3], threshold=0.4) == ([1], [0.5], ["class 1"])
+    found = decided(tmp_path, [0.2, 0.5, 0.3], threshold=0.6, default_label_index=2)
+    assert found == ([2], [0.3], ["class 2"])
 
 
 def test_the_bundle_prepares_unless_the_command_line_insists(tmp_path):

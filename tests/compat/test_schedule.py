@@ -87,6 +87,14 @@ CASES = [
         lambda epoch: falling(epoch, [30, 60, 90], 0.1, 5),
     ),
     (
+        {"name": "Piecewise", "decay_epochs": [20, 60, 90], "values": [0.1, 0.02, 0.03, 0.0]},
+        lambda epoch: (0.1, 0.02, 0.03, 0.0)[sum(epoch >= fall for fall in (20, 60, 90))],
+    ),
+    (
+        {"name": "CosineFixmatch", "learning_rate": 0.1, "num_warmup_steps": 0},
+        lambda epoch: 0.1 * max(0, math.cos(math.pi * 7 / 16 * epoch / EPOCHS)),
+    ),
+    (
         {"name": "Linear", "learning_rate": 0.1, "end_lr": 0.002, "power": 2.0},
         lambda epoch: linear(epoch, 0.002, 2.0),
     ),
@@ -126,6 +134,41 @@ def test_rates_of_the_command_line_have_the_last_word(tmp_path):
     assert translate(both, cards=4).recipe.optimiser.lr == 0.2
 
 
+def cyclic(step, rise, fall, shrink):
+    """CyclicLR of Paddle, as its source computes it."""
+    total = rise + fall
+    cycle = 1 + step // total
+    done = 1 + step / total - cycle
+    share = done / (rise / total) if done <= rise / total else (1 - done) / (1 - rise / total)
+    return 0.1 + (0.4 - 0.1) * max(0, share) * shrink(cycle, step)
+
+
+@pytest.mark.parametrize(
+    ("more", "shrink"),
+    [
+        ({}, lambda cycle, step: 1),
+        ({"mode": "triangular2"}, lambda cycle, step: 1 / 2 ** (cycle - 1)),
+        ({"mode": "exp_range", "exp_gamma": 0.99}, lambda cycle, step: 0.99**step),
+    ],
+)
+@pytest.mark.parametrize("by_epoch", [False, True])
+def test_cycles(tmp_path, more, shrink, by_epoch):
+    listing = tmp_path / "train.txt"
+    listing.write_text("picture.jpg 0\n" * 1024)  # four updates of 4 cards with 64 pictures each
+    content = plain("ResNet18")
+    content["DataLoader"]["Train"]["dataset"]["cls_label_path"] = str(listing)
+    content["DataLoader"]["Train"]["sampler"]["batch_size"] = 64
+    content["Optimizer"]["lr"] = {
+        "name": "Cyclic", "base_learning_rate": 0.1, "max_learning_rate": 0.4, "warmup_epoch": 0,
+        "step_size_up": 10, "step_size_down": 15, "by_epoch": by_epoch, **more,
+    }  # fmt: skip
+    recipe = translate(read_configuration(write(tmp_path, content)), cards=4).recipe
+    for update in range(400):
+        rate = recipe.optimiser.lr * rate_factor(recipe.schedule, update / 4, EPOCHS)
+        step = update // 4 if by_epoch else update
+        assert rate == pytest.approx(cyclic(step, 10, 15, shrink)), update
+
+
 def test_a_rate_by_the_epoch(tmp_path):
     found, _ = rates(tmp_path, {"name": "Cosine", "learning_rate": 0.1, "by_epoch": True})
     wanted = [cosine(place // 4) for place in range(4 * EPOCHS)]
@@ -145,8 +188,12 @@ def test_plateau_waits_one_more_than_its_patience(tmp_path):
 @pytest.mark.parametrize(
     ("lr", "problem"),
     [
-        ({"name": "Cyclic", "learning_rate": 0.1}, "a curve that residua has not"),
-        ({"name": "Piecewise", "decay_epochs": [1, 2], "values": [1, 0.5, 0]}, "different factors"),
+        ({"name": "Polynom", "learning_rate": 0.1}, "a curve that residua has not"),
+        ({"name": "Cyclic", "base_learning_rate": 0.1, "max_learning_rate": 0.4,
+          "step_size_up": 500}, "without the list of pictures"),
+        ({"name": "Cyclic", "base_learning_rate": 0.4, "max_learning_rate": 0.1}, "is 0.1, and"),
+        ({"name": "CosineFixmatch", "learning_rate": 1, "num_warmup_steps": 9}, "counts updates"),
+        ({"name": "Piecewise", "decay_epochs": [1], "values": [0, 0.1]}, "begin at 0"),
         ({"name": "Piecewise", "decay_epochs": [1, 2], "values": [1, 0.5]}, "one more is expected"),
         ({"name": "Linear", "learning_rate": 0.1, "cycle": True}, "does not rise again"),
         ({"name": "Cosine", "learning_rate": 0}, "above 0"),

@@ -38,7 +38,7 @@ def test_types_and_defaults_by_hand():
         "model.stem_width": ("whole number > 0, or null", "null"),
         "data.split_seed": ("whole number ≥ 0 and < 4294967296", "0"),
         "schedule.per": ("`step` or `epoch`", '"step"'),
-        "loss.class_weights": ("`none` or `balanced`, or list of: number ≥ 0", '"none"'),
+        "loss.class_weights": ("`none` or `balanced` or `ratio`, or list of: number ≥ 0", '"none"'),
         "augment.progressive": ("part", "null"),
         "augment.progressive.end_size": ("whole number > 0", "required"),
     }

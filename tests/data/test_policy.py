@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from residua.data.augment import policy
 from residua.data.augment.autoaugment import TABLES
@@ -247,3 +248,38 @@ def test_policies_take_every_number_of_channels_and_repeat(part, channels):
         np.testing.assert_array_equal(picture, before)
         changed += bool((first != picture).any())
     assert changed > 5
+
+
+@pytest.mark.parametrize("part", [part for part in _KINDS if part.kind != "none"])
+def test_a_policy_is_for_a_share_of_the_pictures(record, part):
+    """Whether a picture gets it is drawn first; what it gets does not change."""
+    part = part.model_copy(update={"chance": 0.3})
+    touched = 0
+    for ticket in range(2000):
+        record.clear()
+        _run(part, ticket)
+        drawn = next(stream(Purpose.POLICY, seed=0, epoch=0, index=ticket))
+        if drawn >= 0.3:
+            assert not record
+        touched += drawn < 0.3
+    assert touched / 2000 == pytest.approx(0.3, abs=0.04)
+
+
+def test_augmix_of_one_depth_and_a_small_concentration(monkeypatch):
+    """The chains have one operation, and the blend is Beta(0.1, 0.1)."""
+    calls = []
+
+    def whiten(name, picture, value, ground):
+        calls.append(name)
+        return np.full_like(picture, 255)
+
+    monkeypatch.setattr(policy, "operate", whiten)
+    part = PolicyPart(kind="augmix", chains=2, depth=1, concentration=0.1)
+    black = np.zeros((1, 1, 3), np.uint8)
+    shares = np.array([_run(part, ticket, black)[0, 0, 0] / 255 for ticket in range(3000)])
+    assert len(calls) == 6000
+    for low, high in ((0.0, 0.01), (0.01, 0.5), (0.5, 0.99), (0.99, 1.0)):
+        mass = beta.cdf(high, 0.1, 0.1) - beta.cdf(low, 0.1, 0.1)
+        # Shares are seen in steps of 1/255.
+        found = np.mean((shares > low - 1 / 510) & (shares <= high + 1 / 510))
+        assert found == pytest.approx(mass, abs=0.05)

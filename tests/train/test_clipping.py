@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from residua.train.update.clipping import clip_adaptively, clip_norm
+from residua.train.recipe.descent import OptimiserPart
+from residua.train.update.clipping import (
+    change_gradients,
+    changes_gradients,
+    clip_adaptively,
+    clip_norm,
+)
+from residua.train.update.optimiser import make_groups
 from residua.zoo.create import create
 
 
@@ -71,3 +78,25 @@ def test_frozen_weights_have_nothing_to_bound(network):
         parameter.grad = None
     clip_adaptively(network, 0.01)
     assert clip_norm(network.parameters(), 1.0).item() == 0
+
+
+def test_each_tensor_is_bounded_by_itself(network):
+    before = gradients(network)
+    part = OptimiserPart(lr=1, clip_tensor_norm=0.01)
+    assert changes_gradients(part)
+    change_gradients(network, make_groups(network, part), part)
+    for name, array in gradients(network).items():
+        norm = np.linalg.norm(before[name].astype(float))
+        assert array == pytest.approx(before[name] * min(1, 0.01 / max(norm, 1e-30)), rel=1e-5)
+
+
+def test_l1_adds_the_signs_of_what_decays(network):
+    before = gradients(network)
+    part = OptimiserPart(lr=1, l1=0.25, clip_norm=1e9)
+    change_gradients(network, make_groups(network, part), part)
+    weights = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
+    after = gradients(network)
+    for name, array in after.items():
+        signs = np.sign(weights[name]) if weights[name].ndim > 1 else 0
+        assert array == pytest.approx(before[name] + 0.25 * signs, rel=1e-5, abs=1e-7)
+    assert not changes_gradients(OptimiserPart(lr=1))

@@ -217,3 +217,23 @@ def test_a_probability_at_the_shift_has_a_gradient():
     logits = torch.zeros(1, 2, requires_grad=True)  # p = 0.5: what is left of it is 0
     loss = make_loss(part, num_classes=2, multi_label=True)(logits, torch.zeros(1, 2))
     assert torch.autograd.grad(loss.sum(), logits)[0].isfinite().all()
+
+
+def test_ratio_weighs_both_sides_as_paddleclas_does():
+    counts, samples = np.array([0, 2, 4, 8, 10, 5, 1]), 10
+    share = counts / samples
+    weights = np.where(MANY > 0.5, np.exp(1 - share), np.exp(share))
+    part = LossPart(kind="bce", class_weights="ratio", reduction="sum")
+    found = lose(part, MANY, counts=counts, samples=samples, multi_label=True)
+    assert found == pytest.approx((sigmoid_loss(MANY) * weights).sum(1))
+    for kind, many in (("focal", True), ("bce", False)):
+        with pytest.raises(SettingError, match="bce of multi-label"):
+            make_loss(
+                LossPart(kind=kind, class_weights="ratio"),
+                num_classes=CLASSES, counts=counts, samples=samples, multi_label=many,
+            )  # fmt: skip
+
+
+def test_sums_are_the_mean_times_the_classes():
+    mean, summed = (lose(LossPart(kind="bce", reduction=name), MANY) for name in ("mean", "sum"))
+    assert summed == pytest.approx(mean * CLASSES)

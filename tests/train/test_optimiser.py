@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from residua.base.errors import SettingError, UnknownNameError
-from residua.train.recipe.tree import OptimiserPart
+from residua.train.recipe.descent import OptimiserPart
 from residua.train.update.lamb import Lamb
 from residua.train.update.lion import Lion
 from residua.train.update.muon import Muon
 from residua.train.update.optimiser import make_groups, make_optimiser, set_rate
+from residua.train.update.rmsprop import RMSprop
 from residua.zoo.create import create
 from residua.zoo.surgery import freeze, list_parts
 
@@ -185,6 +186,47 @@ def test_lamb_is_that_of_the_paper(max_norm, decay):
             trust = np.linalg.norm(x[k]) / np.linalg.norm(update) if decay else 1
             x[k] = x[k] - 0.1 / t * trust * update
             assert found[k] == pytest.approx(x[k], rel=1e-10)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.02])
+def test_rmsprop_is_that_of_paddle(decay):
+    """The equations of paddle.optimizer.RMSProp, uncentred, the decay added to the gradient."""
+    rho, momentum, eps = 0.95, 0.9, 1e-3
+    start, gradients, weights = walk(
+        lambda parameters: RMSprop(
+            [{"params": parameters}],
+            0.1,
+            share=rho,
+            momentum=momentum,
+            eps=eps,
+            weight_decay=decay,
+        )
+    )
+    x = start
+    r, v = ([np.zeros_like(array) for array in start] for _ in range(2))
+    for t, (given, found) in enumerate(zip(gradients, weights, strict=True), start=1):
+        for k, raw in enumerate(given):
+            g = raw + decay * x[k]
+            r[k] = rho * r[k] + (1 - rho) * g**2
+            v[k] = momentum * v[k] + 0.1 / t * g / np.sqrt(r[k] + eps)
+            x[k] = x[k] - v[k]
+            assert found[k] == pytest.approx(x[k], rel=1e-10)
+
+
+def test_the_decay_of_adam_goes_through_its_moments(network):
+    """Coupled: a gradient of 0 and a weight w is a gradient of decay w, whose step has Adam's size.
+
+    Decoupled it would shrink by lr decay.
+    """
+    part = OptimiserPart(name="adam", lr=0.1, weight_decay=0.02)
+    optimiser = make_optimiser(network, part)
+    weight = network.head.weight
+    before = weight.detach().clone()
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    expected = before - 0.1 * 0.02 * before / (0.02 * before.abs() + 1e-8)
+    torch.testing.assert_close(weight.detach(), expected)
 
 
 def test_lamb_moves_weights_that_are_zero():

@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
-from residua.train.recipe.tree import OptimiserPart, SchedulePart
+from residua.train.recipe.descent import OptimiserPart, SchedulePart
 from residua.train.update.optimiser import make_optimiser, set_momentum
 from residua.train.update.schedule import count_drops, momentum_at, rate_factor
 from residua.zoo.create import create
@@ -49,6 +49,22 @@ def our_curve(part, steps, epochs):
             lambda o: lr_scheduler.PolynomialLR(o, 90, power=2.5),
         ),
         (SchedulePart(curve="constant"), lambda o: lr_scheduler.LambdaLR(o, lambda _: 1.0)),
+        (
+            SchedulePart(curve="cyclic", cycle_epochs=(7, 12), final=0.2),
+            lambda o: lr_scheduler.CyclicLR(o, 0.2, 1.0, 7, 12, cycle_momentum=False),
+        ),
+        (
+            SchedulePart(curve="cyclic", cycle_epochs=(9, 9), cycle_fall="steps", gamma=0.5),
+            lambda o: lr_scheduler.CyclicLR(
+                o, 0.0, 1.0, 9, mode="triangular2", cycle_momentum=False
+            ),
+        ),
+        (
+            SchedulePart(curve="cyclic", cycle_epochs=(9, 6), cycle_fall="smooth", gamma=0.97**15),
+            lambda o: lr_scheduler.CyclicLR(
+                o, 0.0, 1.0, 9, 6, mode="exp_range", gamma=0.97, cycle_momentum=False
+            ),
+        ),
         # torch's cycle of T steps has its top at pct_start T - 1 and its end at T - 1.
         (
             SchedulePart(curve="one-cycle", warmup_epochs=29, warmup_start=0.04, final=0.0004),
@@ -63,7 +79,7 @@ def test_curves_are_those_of_torch(part, make):
     assert our_curve(part, 90, 90) == pytest.approx(torch_curve(make, 90), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "lion", "muon"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "adam", "rmsprop", "lamb", "lion", "muon"])
 def test_the_cycle_of_the_momentum_is_that_of_torch(name):
     part = SchedulePart(curve="one-cycle", warmup_epochs=29, momentum=(0.85, 0.95))
     network = create("ResNet18", widths=(4, 4, 4, 4), num_classes=2, small_images=True, seed=0)
@@ -74,7 +90,7 @@ def test_the_cycle_of_the_momentum_is_that_of_torch(name):
         set_momentum(optimiser, momentum_at(part, step, 90))
         expected = pytest.approx(theirs.param_groups[0]["momentum"], abs=1e-12)
         for group in optimiser.param_groups:
-            turned = name == "sgd" or group.get("matrices")
+            turned = name in {"sgd", "rmsprop"} or group.get("matrices")
             assert (group["momentum"] if turned else group["betas"][0]) == expected
         theirs.step()
         scheduler.step()
@@ -93,6 +109,7 @@ def test_without_a_cycle_the_momentum_stays():
         ({"curve": "cosine", "momentum": (0.85, 0.95)}, "belongs to the curve one-cycle"),
         ({"curve": "one-cycle", "momentum": (0.95, 0.85)}, "lowest, highest"),
         ({"curve": "multistep"}, "multistep needs milestones"),
+        ({"curve": "multistep", "milestones": (3, 6), "factors": (0.5,)}, "factors are 1 for 2"),
     ],
 )
 def test_senseless_schedules_are_refused(values, message):

@@ -82,7 +82,8 @@ def make_recipe(*, seed: int, epochs: int) -> "Recipe":
     The digits are 8x8, so larger crops cost more and show no more.
     """
     from residua.data.settings import AugmentPart, CropPart
-    from residua.train.recipe.tree import LoopPart, ModelPart, OptimiserPart, Recipe, SchedulePart
+    from residua.train.recipe.descent import OptimiserPart, SchedulePart
+    from residua.train.recipe.tree import LoopPart, ModelPart, Recipe
 
     return Recipe(
         model=ModelPart(

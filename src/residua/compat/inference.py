@@ -7,6 +7,7 @@ from typing import Any
 from residua.base.errors import SettingError
 from residua.bundle.schema import Classes, Manifest, Preprocess
 from residua.bundle.store import Bundle
+from residua.compat.answers import Decision
 from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
 from residua.compat.translate.data import find_label_map
@@ -28,6 +29,7 @@ class Inference:
     batch_size: int = 1
     top_k: int | None = 5
     threshold: float | None = None
+    decision: Decision | None = None
     label_map: str = ""
     preprocess: Preprocess | None = None
     insisted: bool = False
@@ -149,9 +151,14 @@ def _read_cut(process: Section, kind: str) -> dict[str, Any]:
             return {"top_k": process.whole("topk", 5)}
         case "MultiLabelThreshOutput":
             return {"top_k": None, "threshold": process.number("threshold", 0.5)}
+        case "ThreshOutput":
+            labels = process.text("label_0", "0"), process.text("label_1", "1")
+            fallback = process.whole("default_label_index", 0)
+            return {"decision": Decision(process.number("threshold", 0.0), labels, fallback)}
     raise process.refused(
-        "name", f"is {kind}, which residua has not", "It has Topk and MultiLabelThreshOutput."
-    )
+        "name", f"is {kind}, which residua has not",
+        "It has Topk, ThreshOutput and MultiLabelThreshOutput.",
+    )  # fmt: skip
 
 
 def _read_engine(general: Section) -> dict[str, Any]:

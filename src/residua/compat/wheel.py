@@ -16,6 +16,7 @@ import numpy as np
 from residua.base.errors import SettingError
 from residua.base.files import write_atomic
 from residua.bundle.store import Bundle
+from residua.compat.answers import answer
 from residua.compat.config.findings import Findings
 from residua.compat.config.read import Configuration, override
 from residua.compat.config.section import Section
@@ -87,6 +88,7 @@ class PaddleClas:
         self.notes = configuration.findings.spell()
         self.batch_size = wanted.batch_size
         self._top_k, self._threshold = wanted.top_k, threshold
+        self._decision = wanted.decision
         self._save = Path(save_dir) if save_dir else None
         self.classifier = Classifier(
             bundle, engine=wanted.engine, device=wanted.device, precision=wanted.precision,
@@ -116,9 +118,9 @@ class PaddleClas:
             raise SettingError(
                 f"input_data is a {type(input_data).__name__}, neither a path nor an array."
             )
-        predictions = self.classifier.predict(
-            input_data, top_k=self._top_k, threshold=self._threshold, batch_size=self.batch_size,
-            allow_urls=True,
+        predictions = answer(
+            self.classifier, input_data, top_k=self._top_k, threshold=self._threshold,
+            decision=self._decision, batch_size=self.batch_size, allow_urls=True,
         )  # fmt: skip
         kept: list[dict[str, Any]] = []
         for batch in in_batches(predictions, self.batch_size):

@@ -87,6 +87,21 @@ def draw_normal(numbers: Iterator[float]) -> float:
     return radius * math.cos(2 * math.pi * next(numbers))
 
 
+def draw_gamma(shape: float, numbers: Iterator[float]) -> float:
+    """Return a number of Gamma(``shape``, 1), out of as many of ``numbers`` in [0, 1) as it takes.
+
+    Marsaglia and Tsang, "A simple method for generating gamma variables" (2000), sections 2 and 8.
+    """
+    if shape < 1:
+        return draw_gamma(shape + 1, numbers) * math.pow(1 - next(numbers), 1 / shape)
+    d = shape - 1 / 3
+    while True:
+        x = draw_normal(numbers)
+        v = (1 + x / math.sqrt(9 * d)) ** 3
+        if v > 0 and math.log(1 - next(numbers)) < x * x / 2 + d - d * v + d * math.log(v):
+            return d * v
+
+
 @lru_cache(maxsize=16)
 def _epoch_key(purpose: Purpose, seed: int, epoch: int) -> int:
     return _scramble_one(_scramble_one(_scramble_one(int(purpose)) + seed) + epoch)

@@ -99,10 +99,16 @@ class PolicyPart(Record):
     """Standard deviation of that strength, drawn anew for each operation."""
     probability: Probability = 1.0
     """Of each of RandAugment's operations."""
+    chance: Probability = 1.0
+    """Of a picture getting the policy at all."""
     ranges: Literal["torchvision", "timm", "paddle"] = "torchvision"
     """Whose operations and scale: torchvision's 0…30, timm's increasing 0…10, Paddle's 0…10."""
     chains: Positive = 3
-    """Chains that AugMix mixes, each of random depth."""
+    """Chains that AugMix mixes."""
+    depth: Annotated[int, Field(ge=0, le=3)] = 0
+    """Operations of each of AugMix's chains; 0: one to three, drawn."""
+    concentration: Annotated[float, Field(gt=0)] = 1.0
+    """Of the Dirichlet and the Beta that weigh AugMix's chains; below 1 one of them rules."""
     severity: Annotated[float, Field(gt=0, le=10)] = 3.0
     """Up to which AugMix draws its magnitudes."""
 

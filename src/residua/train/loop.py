@@ -21,12 +21,13 @@ from residua.data.order import epoch_order
 from residua.data.view import TrainingView
 from residua.evaluate.model import share_of_cores
 from residua.train.display import Display
-from residua.train.recipe.tree import OptimiserPart, Recipe
+from residua.train.recipe.descent import OptimiserPart
+from residua.train.recipe.tree import Recipe
 from residua.train.stop import StopRequest, listening
 from residua.train.storage.keeper import Keeper
 from residua.train.storage.record import RunRecord
 from residua.train.storage.state import Best, TrainingState
-from residua.train.update.clipping import clip_adaptively, clip_norm
+from residua.train.update.clipping import change_gradients, changes_gradients
 from residua.train.update.feed import Feed, place_indices
 from residua.train.update.optimiser import set_momentum, set_rate
 from residua.train.update.renewal import renew_statistics
@@ -155,16 +156,14 @@ def _load(
 
 def _update(state: TrainingState, part: OptimiserPart, *, wants_norm: bool) -> Tensor:
     """Bound the gradients, step, and average; return the norm of the gradients before."""
-    parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
-    if part.clip_norm or part.agc or wants_norm:
-        state.scaler.unscale_(state.optimiser)
+    groups = state.optimiser.param_groups
     norm = torch.zeros(())
-    if part.clip_norm:
-        norm = clip_norm(parameters, part.clip_norm)
-    elif wants_norm:
-        norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if part.agc:
-        clip_adaptively(state.network, part.agc)
+    if wants_norm or changes_gradients(part):
+        state.scaler.unscale_(state.optimiser)
+    if wants_norm:
+        gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+        norm = get_total_norm(gradients)
+    change_gradients(state.network, groups, part)
     state.scaler.step(state.optimiser)
     state.scaler.update()
     if state.average is not None:

@@ -1,5 +1,6 @@
 """residua predict -c CONFIGURATION: what tools/infer.py and python/predict_cls.py print."""
 
+from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ def predict(
     )
     from residua.compat.weights import open_source, open_weights, resolve
 
+    if environ.get("RANK", "0") != "0":
+        return  # one of torchrun's processes: the first predicts
     configuration = read_theirs(config, override)
     deployed = is_deployment(configuration)
     if deployed:
@@ -56,6 +59,7 @@ def _print_predictions(bundle: "Bundle", wanted: "Inference", *, deployed: bool,
     """Print the predictions as they come, and return how many pictures could not be used."""
     from json import dumps
 
+    from residua.compat.answers import answer
     from residua.compat.lines import as_tool, in_batches, spell_deployed
     from residua.compat.wheel import write_results
     from residua.predict.classifier import Classifier
@@ -65,9 +69,10 @@ def _print_predictions(bundle: "Bundle", wanted: "Inference", *, deployed: bool,
         bundle, engine=wanted.engine, device=wanted.device, precision=wanted.precision,
         threads=wanted.threads,
     )  # fmt: skip
-    predictions = classifier.predict(
-        wanted.images, top_k=wanted.top_k, threshold=wanted.threshold, batch_size=wanted.batch_size
-    )
+    predictions = answer(
+        classifier, wanted.images, top_k=wanted.top_k, threshold=wanted.threshold,
+        decision=wanted.decision, batch_size=wanted.batch_size,
+    )  # fmt: skip
     unreadable, kept = 0, []
     for batch in in_batches(predictions, wanted.batch_size):
         unreadable += sum(not prediction.ok for prediction in batch)

@@ -31,7 +31,7 @@ def read_listing(dataset: Section) -> Listing:
             "tables and shards without a configuration.",
         )  # fmt: skip
     dataset.expect("relabel", False, why="which numbers the classes anew")
-    dataset.expect("label_ratio", False, why="and class ratios of labels are not read here")
+    dataset.flag("label_ratio")  # shares are counted where MultiLabelLoss.weight_ratio wants them
     path = dataset.text("cls_label_path")
     if not path:
         raise dataset.refused("cls_label_path", "is missing: it names the list of pictures")
@@ -77,6 +77,16 @@ def translate_sampler(part: Section) -> dict[str, Any]:
 def read_batch(part: Section) -> int:
     """Return the pictures of one card's batch."""
     return part.part("sampler").whole("batch_size", 64)
+
+
+def count_updates(part: Section, *, cards: int) -> float | None:
+    """Return how many updates an epoch of the training list has; None where there is no list."""
+    listing = Path(part.part("dataset").text("cls_label_path"))
+    if not listing.is_file():
+        return None
+    with listing.open("rb") as file:
+        pictures = sum(bool(line.strip()) for line in file)
+    return pictures / (read_batch(part) * cards)
 
 
 def ignore_evaluation(part: Section) -> None:

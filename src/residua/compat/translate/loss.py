@@ -25,12 +25,12 @@ def translate_loss(configuration: Configuration) -> dict[str, Any]:
             loss.expect("reduction", "mean", why="and the mean over the batch is taken here")
             return {"loss.kind": "cross-entropy"} | read_smoothing(loss)
         case "MultiLabelLoss":
-            loss.expect("weight_ratio", False, why="and class ratios of labels are not read here")
-            loss.expect(
-                "size_sum", False, why="which sums over the classes: rates would be others",
-                next_step="Take the mean: -o Loss.Train.0.MultiLabelLoss.size_sum=False",
-            )  # fmt: skip
-            return {"loss.kind": "bce", "data.multi_label": True} | read_smoothing(loss)
+            values = {"loss.kind": "bce", "data.multi_label": True} | read_smoothing(loss)
+            if loss.flag("weight_ratio"):
+                values["loss.class_weights"] = "ratio"
+            if loss.flag("size_sum"):
+                values["loss.reduction"] = "sum"
+            return values
     raise losses.refused(
         "Train", f"is {name}, which residua has not",
         "It has CELoss, MultiLabelLoss, and the losses of DistillationModel.",

@@ -5,7 +5,7 @@ from typing import Any
 from residua.compat.config.read import Configuration
 from residua.compat.config.section import Section
 
-_KNOWN = "residua has SGD, Momentum and AdamW of PaddleClas's."
+_KNOWN = "residua has SGD, Momentum, Adam, AdamW and RMSProp of PaddleClas's."
 
 
 def translate_optimiser(configuration: Configuration) -> dict[str, Any]:
@@ -13,11 +13,14 @@ def translate_optimiser(configuration: Configuration) -> dict[str, Any]:
     part = find_optimiser(configuration)
     part.ignore("multi_precision", reason="weights are float32 here, whatever computes")
     part.ignore("lazy_mode", reason="there are no sparse gradients here")
-    if part.number("clip_norm", 0.0):
-        raise part.refused(
-            "clip_norm", "bounds the norm of each tensor by itself in PaddleClas",
-            "Take it out; a bound of all gradients together is -o optimiser.clip_norm=1",
-        )  # fmt: skip
+    values: dict[str, Any] = {}
+    if bound := part.number("clip_norm", 0.0):
+        values["optimiser.clip_tensor_norm"] = bound  # theirs is of each tensor by itself
+    return values | _read_step(part)
+
+
+def _read_step(part: Section) -> dict[str, Any]:
+    """Return whose step is taken, and its decay."""
     match part.text("name"):
         case "Momentum":
             values = {
@@ -30,18 +33,19 @@ def translate_optimiser(configuration: Configuration) -> dict[str, Any]:
                 "optimiser.name": "sgd", "optimiser.momentum": 0.0, "optimiser.nesterov": False
             }  # fmt: skip
             return values | read_decay(part, coupled=True)
-        case "AdamW" | "Adam":
-            decay = read_decay(part, coupled=part.text("name") == "Adam")
-            if part.text("name") == "Adam" and decay["optimiser.weight_decay"]:
-                raise part.refused(
-                    "name", "is Adam with a decay, which is coupled there",
-                    "Take AdamW, whose decay is decoupled.",
-                )  # fmt: skip
+        case "AdamW" | "Adam" as name:
             values = {
-                "optimiser.name": "adamw", "optimiser.eps": part.number("epsilon", 1e-8),
+                "optimiser.name": name.lower(), "optimiser.eps": part.number("epsilon", 1e-8),
                 "optimiser.betas": [part.number("beta1", 0.9), part.number("beta2", 0.999)],
             }  # fmt: skip
-            return values | decay
+            return values | read_decay(part, coupled=name == "Adam")
+        case "RMSProp":
+            values = {
+                "optimiser.name": "rmsprop", "optimiser.momentum": part.number("momentum", 0.0),
+                "optimiser.betas": [0.0, part.number("rho", 0.95)],
+                "optimiser.eps": part.number("epsilon", 1e-6),
+            }  # fmt: skip
+            return values | read_decay(part, coupled=True)
         case name:
             raise part.refused("name", f"is {name}, which residua has not", _KNOWN)
 
@@ -62,12 +66,12 @@ def find_optimiser(configuration: Configuration) -> Section:
 
 def read_decay(part: Section, *, coupled: bool) -> dict[str, Any]:
     """Return the decay of the weights: PaddleClas decays all of them, biases and scales too."""
-    coefficient = part.number("weight_decay", 0.0)
+    coefficient, kind = part.number("weight_decay", 0.0), "L2"
     if "regularizer" in part:
         regulariser = part.part("regularizer")
         kind = regulariser.text("name", "L2")
-        if kind != "L2":
-            raise regulariser.refused("name", f"is {kind}, and only L2 is known here")
+        if kind not in {"L1", "L2"}:
+            raise regulariser.refused("name", f"is {kind}, and L1 and L2 are known")
         if coefficient:
             part.findings.note(f"{part.where('weight_decay')} yields to the regularizer, as there.")
         coefficient = regulariser.number("coeff", 0.0)
@@ -82,4 +86,7 @@ def read_decay(part: Section, *, coupled: bool) -> dict[str, Any]:
             "To leave out all scales and biases: one_dim_param_no_weight_decay: True",
         )  # fmt: skip
     spared = part.flag("one_dim_param_no_weight_decay")
-    return {"optimiser.weight_decay": coefficient, "optimiser.decay_all": not spared}
+    values = {"optimiser.weight_decay": coefficient, "optimiser.decay_all": not spared}
+    if kind == "L1":
+        values |= {"optimiser.weight_decay": 0.0, "optimiser.l1": coefficient}
+    return values

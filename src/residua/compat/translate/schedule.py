@@ -10,14 +10,19 @@ from typing import Any
 from residua.compat.config.section import Section
 
 Values = dict[str, Any]
+_ROUNDING = 1e-6  # factors of a fall that differ by less are meant to be one
 _CURVES = (
-    "It has Constant, Linear, Cosine, Step, Piecewise, MultiStepDecay, ReduceOnPlateau and "
-    "OneCycleLR of PaddleClas's."
+    "It has Constant, Linear, Cosine, Step, Piecewise, MultiStepDecay, ReduceOnPlateau, Cyclic, "
+    "CosineFixmatch and OneCycleLR of PaddleClas's."
 )
 
 
-def translate_schedule(rate: Section, *, epochs: int, values_said: bool = False) -> Values:
+def translate_schedule(
+    rate: Section, *, epochs: int, updates: float | None = None, values_said: bool = False
+) -> Values:
     """Return the keys of ``schedule`` and ``optimiser.lr``. Raises SettingError.
+
+    ``updates`` says how many an epoch has; None: nobody knows.
 
     ``values_said``: the command line gives the rates of Piecewise, and not its learning_rate.
     """
@@ -26,7 +31,7 @@ def translate_schedule(rate: Section, *, epochs: int, values_said: bool = False)
     rate.ignore("step_each_epoch", "last_epoch", "verbose", reason="known from the run itself")
     per = "epoch" if rate.flag("by_epoch") else "step"
     values: Values = {"schedule.per": per} | _read_curve(
-        rate, epochs=epochs, values_said=values_said
+        rate, epochs=epochs, updates=updates, values_said=values_said
     )
     warmup = rate.number("warmup_epoch", 0.0)
     if warmup:
@@ -47,15 +52,22 @@ def translate_schedule(rate: Section, *, epochs: int, values_said: bool = False)
     return values
 
 
-def _read_curve(rate: Section, *, epochs: int, values_said: bool) -> Values:
-    name = rate.text("name", "Constant")
-    match name:
+def _read_curve(rate: Section, *, epochs: int, updates: float | None, values_said: bool) -> Values:
+    match rate.text("name", "Constant"):
         case "Piecewise":
             return _read_piecewise(rate, epochs=epochs, values_said=values_said)
         case "OneCycleLR":
             return _read_one_cycle(rate, epochs=epochs)
         case "ReduceOnPlateau":
             return _read_plateau(rate)
+        case "Cyclic":
+            return _read_cyclic(rate, updates)
+        case name:
+            return _read_from_peak(name, rate, epochs)
+
+
+def _read_from_peak(name: str, rate: Section, epochs: int) -> Values:
+    """Return a curve that begins at ``learning_rate``."""
     peak = rate.number("learning_rate")
     if peak <= 0:
         raise rate.refused("learning_rate", f"is {peak:g}; a rate is above 0")
@@ -72,6 +84,13 @@ def _read_curve(rate: Section, *, epochs: int, values_said: bool) -> Values:
             values |= {
                 "schedule.curve": "polynomial", "schedule.power": rate.number("power", 1.0),
                 "schedule.final": rate.number("end_lr", 0.0) / peak,
+            }  # fmt: skip
+        case "CosineFixmatch":
+            rate.expect(
+                "num_warmup_steps", 0, why="which counts updates: warm-ups have epochs here"
+            )
+            values |= {
+                "schedule.curve": "fixmatch", "schedule.cycles": rate.number("num_cycles", 7 / 16)
             }  # fmt: skip
         case "Step":
             values |= _read_step(rate, epochs=epochs)
@@ -122,19 +141,22 @@ def _read_piecewise(rate: Section, *, epochs: int, values_said: bool) -> Values:
         raise rate.refused(
             "values", f"are {len(steps)} for {len(falls)} falls: one more is expected"
         )
-    factors = {round(after / before, 6) for before, after in pairwise(steps)}
-    if len(factors) > 1:
-        raise rate.refused(
-            "values", f"fall by different factors: {steps}",
-            "Choose one factor for all falls, as in [0.1, 0.01, 0.001].",
-        )  # fmt: skip
+    if steps[0] <= 0:
+        raise rate.refused("values", f"begin at {steps[0]:g}; a rate is above 0")
     reached = [epoch for epoch in falls if epoch < epochs]
     if "learning_rate" in rate and reached != rule:
         rate.findings.note(
             f"{rate.place} falls at the epochs that it names, {_spell(reached)}; PaddleClas, where "
             f"learning_rate stands beside them, falls at {_spell(rule)}."
         )
-    return {"optimiser.lr": given} | _fall_at([epoch + later for epoch in falls], factors.pop())
+    milestones = [epoch + later for epoch in falls]
+    factors = {after / before for before, after in pairwise(steps) if before}
+    if 0 not in steps and max(factors) - min(factors) < _ROUNDING:
+        return {"optimiser.lr": given} | _fall_at(milestones, round(factors.pop(), 6))
+    return {
+        "optimiser.lr": given, "schedule.curve": "multistep", "schedule.milestones": milestones,
+        "schedule.factors": [value / steps[0] for value in steps[1:]],
+    }  # fmt: skip
 
 
 def _spell(epochs: list[float]) -> str:
@@ -154,6 +176,42 @@ def _read_one_cycle(rate: Section, *, epochs: int) -> Values:
         "schedule.warmup_start": 1 / rate.number("divide_factor", 25.0),
         "schedule.final": rate.number("end_learning_rate", 1e-10) / peak,
     }  # fmt: skip
+
+
+def _read_cyclic(rate: Section, updates: float | None) -> Values:
+    """Return triangles between two rates (arXiv 1506.01186), whose lengths are in updates there.
+
+    Of a rate that changes by epoch they are in epochs.
+    """
+    low, high = rate.number("base_learning_rate"), rate.number("max_learning_rate")
+    if not 0 <= low <= high or not high:
+        raise rate.refused("max_learning_rate", f"is {high:g}, and base_learning_rate {low:g}")
+    rate.expect("warmup_epoch", 0, why="and a cycle begins with a rise of its own")
+    rate.expect("scale_fn", None, why="which is code: modes are known")
+    rate.ignore("scale_mode", reason="it belongs to scale_fn")
+    each = 1 if rate.flag("by_epoch") else updates
+    if each is None:
+        raise rate.refused(
+            "step_size_up",
+            "counts updates, and without the list of pictures nobody knows how many an epoch has",
+            "Put the list where cls_label_path says, or set by_epoch: True.",
+        )  # fmt: skip
+    rise = rate.number("step_size_up") / each
+    fall = rate.number("step_size_down", rise * each) / each
+    mode, exponent = rate.text("mode", "triangular"), rate.number("exp_gamma", 1.0)
+    falls = {
+        "triangular": {},
+        "triangular2": {"schedule.cycle_fall": "steps", "schedule.gamma": 0.5},
+        "exp_range": {
+            "schedule.cycle_fall": "smooth", "schedule.gamma": exponent ** ((rise + fall) * each)
+        },
+    }  # fmt: skip
+    if mode not in falls:
+        raise rate.refused("mode", f"is {mode}", f"Known are {', '.join(falls)}.")
+    return {
+        "optimiser.lr": high, "schedule.curve": "cyclic", "schedule.final": low / high,
+        "schedule.cycle_epochs": [rise, fall],
+    } | falls[mode]  # fmt: skip
 
 
 def _read_plateau(rate: Section) -> Values:

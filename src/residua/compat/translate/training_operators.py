@@ -160,11 +160,6 @@ def _read_randaugment(step: Section) -> Values:
 
 def _read_timm(step: Section) -> Values:
     step.ignore("interpolation", "img_size", "fill", reason="as the crops have them")
-    if step.number("prob", 0.5) != 1:
-        raise step.refused(
-            "prob", "leaves some pictures without the policy, as it does when it is not given",
-            "Give prob: 1.0; residua's operations each have a chance of their own.",
-        )  # fmt: skip
     text = step.text("config_str", "rand-m9-mstd0.5-inc1")
     match = _TIMM.fullmatch(text)
     if match is None or match["inc"] == "0":
@@ -174,14 +169,18 @@ def _read_timm(step: Section) -> Values:
         "augment.policy.layers": int(match["n"] or 2),
         "augment.policy.magnitude": float(match["m"] or 10),
         "augment.policy.magnitude_std": float(match["std"] or 0), "augment.policy.probability": 0.5,
+        "augment.policy.chance": step.number("prob", 1.0),
     }  # fmt: skip
 
 
 def _read_augmix(step: Section) -> Values:
-    raise step.refused(
-        "prob" if "prob" in step else "", "applies AugMix to some pictures, by another mixture",
-        "Take it out; the paper's is -o augment.policy.kind=augmix",
-    )  # fmt: skip
+    return {
+        "augment.policy.kind": "augmix", "augment.policy.chance": step.number("prob", 0.5),
+        "augment.policy.concentration": step.number("aug_prob_coeff", 0.1),
+        "augment.policy.chains": step.whole("mixture_width", 3),
+        "augment.policy.depth": max(step.whole("mixture_depth", 1), 0),
+        "augment.policy.severity": step.number("aug_severity", 1.0),
+    }  # fmt: skip
 
 
 def _read_jitter(step: Section) -> Values:

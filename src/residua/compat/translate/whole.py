@@ -9,6 +9,7 @@ from residua.compat.config.section import Section
 from residua.compat.lists import fit_label_map
 from residua.compat.translate.data import (
     Listing,
+    count_updates,
     ignore_evaluation,
     read_batch,
     read_listing,
@@ -32,7 +33,7 @@ from residua.compat.translate.training_operators import (
     translate_resizing,
     translate_training,
 )
-from residua.train.recipe.file import read_recipe
+from residua.train.recipe.file import read_values
 from residua.train.recipe.tree import Recipe
 
 PUBLISHED_CARDS = 4  # for which the rates of the configurations are written
@@ -70,6 +71,7 @@ def translate(configuration: Configuration, *, cards: int) -> Translation:
     values |= translate_optimiser(configuration)
     values |= translate_schedule(
         find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"],
+        updates=count_updates(training, cards=cards),
         values_said=configuration.says("Optimizer.lr.values")
         and not configuration.says("Optimizer.lr.learning_rate"),
     )  # fmt: skip
@@ -85,7 +87,7 @@ def translate(configuration: Configuration, *, cards: int) -> Translation:
     _read_slim(whole.part("Slim"), values)
     _check_shape(whole.part("Global"), values)
     translation = Translation(
-        read_recipe(_nest(values)), read_listing(training.part("dataset")),
+        read_values(values), read_listing(training.part("dataset")),
         read_listing(evaluation.part("dataset")), label_map, count_classes(configuration),
     )  # fmt: skip
     whole.close()
@@ -114,7 +116,7 @@ def _translate_batch(
     if min(each, gathered) < 1:
         raise training.refused("sampler", f"has batches of {each}, {gathered} an update")
     batch = each * cards * gathered
-    meant = 8 if values["optimiser.name"] == "adamw" else PUBLISHED_CARDS
+    meant = 8 if values["optimiser.name"] in {"adam", "adamw"} else PUBLISHED_CARDS
     if cards * gathered != meant:
         whole.findings.note(
             f"An update sees {batch} pictures: {each} of each card, {cards} "
@@ -156,14 +158,3 @@ def _check_shape(general: Section, values: dict[str, Any]) -> None:
         general.findings.note(
             f"Global.image_shape says {side} pixels and the pictures have {size}: these count."
         )
-
-
-def _nest(values: dict[str, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for dotted, value in values.items():
-        *path, key = dotted.split(".")
-        part = content
-        for name in path:
-            part = part.setdefault(name, {})
-        part[key] = value
-    return content

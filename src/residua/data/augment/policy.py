@@ -13,7 +13,7 @@ import numpy as np
 from residua.data.augment.autoaugment import TABLES
 from residua.data.augment.operations import Ground, Picture, operate
 from residua.data.augment.scales import AUGMIX, RANGES, TORCHVISION, TRIVIAL, Scale
-from residua.data.draws import draw_normal
+from residua.data.draws import draw_gamma, draw_normal
 from residua.data.settings import PolicyPart
 from residua.pixels.resize import Interpolation
 
@@ -36,6 +36,8 @@ def apply_policy(
 
     ``mean`` (0…1, of each channel) is the colour that timm fills with beyond the edges.
     """
+    if part.chance < 1 and next(numbers) >= part.chance:
+        return picture
     match part.kind:
         case "none":
             return picture
@@ -80,21 +82,32 @@ def _rand(picture: Picture, part: PolicyPart, numbers: Iterator[float], ground: 
 def _augmix(
     picture: Picture, part: PolicyPart, numbers: Iterator[float], ground: Ground
 ) -> Picture:
-    """Mix the picture with the mixture of its chains; Beta(1, 1) and Dirichlet(1, …, 1) both."""
-    blend = next(numbers)
-    # Exponential numbers over their sum are Dirichlet(1, …, 1).
-    lengths = [-math.log(1 - next(numbers)) for _ in range(part.chains)]
+    """Mix the picture with the mixture of its chains; the weights are of a Beta and a Dirichlet."""
+    blend, lengths = _draw_weights(part, numbers)
     total = sum(lengths) or 1.0
     mixed = picture * np.float32(1 - blend)
     for length in lengths:
         chain = picture
-        for _ in range(1 + int(next(numbers) * _LONGEST)):
+        for _ in range(part.depth or 1 + int(next(numbers) * _LONGEST)):
             name = _choose(AUGMIX.operations, numbers)
             share = (_LEAST + (part.severity - _LEAST) * next(numbers)) / AUGMIX.top
             chain = _apply(chain, name, share, AUGMIX, numbers, ground)
         mixed += chain * np.float32(blend * length / total)
     rounded: Picture = np.rint(mixed).astype(np.uint8)
     return rounded
+
+
+def _draw_weights(part: PolicyPart, numbers: Iterator[float]) -> tuple[float, list[float]]:
+    """Return how much of AugMix's mixture shows, and the weights of its chains before their sum.
+
+    Numbers of Gamma(a) over their sum are Dirichlet(a, …, a); of Gamma(1) they are exponential.
+    """
+    if part.concentration == 1:
+        blend = next(numbers)
+        return blend, [-math.log(1 - next(numbers)) for _ in range(part.chains)]
+    first, second = (draw_gamma(part.concentration, numbers) for _ in range(2))
+    blend = first / (first + second) if first + second else 0.5
+    return blend, [draw_gamma(part.concentration, numbers) for _ in range(part.chains)]
 
 
 def _apply(

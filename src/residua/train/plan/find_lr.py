@@ -25,7 +25,7 @@ from residua.train.display import Display
 from residua.train.plan.fit_batch import choose_micro_batch
 from residua.train.recipe.tree import Recipe
 from residua.train.setup import begin, make_computation, make_lesson
-from residua.train.update.clipping import clip_norm
+from residua.train.update.clipping import change_gradients
 from residua.train.update.learner import LearnerMaker, learn_from_labels
 from residua.train.update.optimiser import make_optimiser, set_rate
 from residua.train.update.precision import choose_device, choose_precision
@@ -126,8 +126,7 @@ def find_rate(
             epoch=step[0], step=step[1],
         )  # fmt: skip
         scaler.unscale_(optimiser)
-        if recipe.optimiser.clip_norm:
-            clip_norm(network.parameters(), recipe.optimiser.clip_norm)
+        change_gradients(network, optimiser.param_groups, recipe.optimiser)
         scaler.step(optimiser)
         scaler.update()
         loss = total.item() / computation.shares.batch

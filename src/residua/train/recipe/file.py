@@ -56,6 +56,14 @@ def read_recipe(content: Mapping[str, Any]) -> Recipe:
     return _validate(Spelling(dict(content), {}))
 
 
+def read_values(values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of dotted keys and their values, as ``{"optimiser.lr": 0.05}``.
+
+    Raises what ``read_recipe`` raises.
+    """
+    return _validate(_merge_all([Spelling(_nest(dotted, values[dotted]), {}) for dotted in values]))
+
+
 def change(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return ``recipe`` with single values replaced; None leaves a value as it is.
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from residua.bundle.schema import Fraction, Positive, Record
 from residua.data.settings import AugmentPart, DataPart, NonNegative, Probability, Seed
+from residua.train.recipe.descent import OptimiserPart, SchedulePart
 from residua.train.recipe.distil import DistilPart
 
 
@@ -54,81 +55,11 @@ class LossPart(Record):
     """Of asymmetric: the same where it does not."""
     clip: Fraction = 0.05
     """Of asymmetric: probabilities of classes that do not apply are lowered by it."""
-    class_weights: Literal["none", "balanced"] | tuple[NonNegative, ...] = "none"
-    """Weights of the classes: "balanced" by the inverse of their share, or one number each."""
-
-
-class OptimiserPart(Record):
-    """The optimiser."""
-
-    name: Literal["sgd", "adamw", "lamb", "lion", "muon"] = "sgd"
-    """Whose step is taken."""
-    lr: Annotated[float, Field(gt=0)]
-    """Peak learning rate, for the recipe's batch size."""
-    momentum: Fraction = 0.9
-    """Of sgd and of muon's matrices."""
-    nesterov: bool = True
-    """Nesterov's momentum, of the same."""
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    """Of the others: shares of the past in the averages of gradients and of their squares."""
-    eps: Annotated[float, Field(gt=0)] = 1e-8
-    """Of the others: what is added to the root of the squares."""
-    weight_decay: NonNegative = 1e-4
-    """Coupled (L2) for sgd, decoupled for the others."""
-    decay_all: bool = False
-    """Decay scales and shifts of normalisations, and biases, too."""
-    lr_multipliers: dict[str, NonNegative] = Field(default_factory=dict)
-    """Factors of the rate by part (stem, stage1, …, head); what is not named has 1."""
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Factor of the rate for every block between a layer and the head."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """Bound of the norm of all gradients; null: none, but for lamb, which has 1 of its own."""
-    agc: Annotated[float, Field(gt=0)] | None = None
-    """Bound of each unit's gradient relative to its weights (arXiv 2102.06171); null: none."""
-
-
-class SchedulePart(Record):
-    """The learning rate over the epochs, as a factor of ``optimiser.lr``."""
-
-    curve: Literal[
-        "cosine", "step", "multistep", "polynomial", "one-cycle", "plateau", "constant"
-    ] = "cosine"
-    """How it falls after the warm-up, which all may have; one-cycle rises along a cosine too."""
-    per: Literal["step", "epoch"] = "step"
-    """When the rate changes."""
-    warmup_epochs: NonNegative = 0.0
-    """Epochs of the rise to 1."""
-    warmup_start: Probability = 0.0
-    """Where the rise begins."""
-    final: Probability = 0.0
-    """Where cosine, polynomial and one-cycle end."""
-    step_epochs: Annotated[float, Field(gt=0)] = 30.0
-    """Of step: epochs between two falls."""
-    milestones: tuple[NonNegative, ...] = ()
-    """Of multistep: the epochs of the falls."""
-    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Of step, multistep and plateau: the factor of a fall."""
-    power: Annotated[float, Field(gt=0)] = 1.0
-    """Of polynomial: power of what is left of the run."""
-    patience: Positive = 5
-    """Of plateau: validations without a better one before a fall."""
-    momentum: tuple[Fraction, Fraction] | None = None
-    """Of one-cycle: lowest and highest momentum (or first beta), which goes against the rate, as
-    [0.85, 0.95]; null: it stays."""
-
-    @model_validator(mode="after")
-    def _curve_is_whole(self) -> Self:
-        if self.curve == "multistep" and not self.milestones:
-            raise ValueError(
-                "multistep needs milestones, the epochs at which the rate falls: [30, 60, 90]"
-            )
-        if list(self.milestones) != sorted(self.milestones):
-            raise ValueError(f"milestones rise: {sorted(self.milestones)}")
-        if self.momentum is not None and self.curve != "one-cycle":
-            raise ValueError("a cycle of the momentum belongs to the curve one-cycle")
-        if self.momentum is not None and self.momentum[0] > self.momentum[1]:
-            raise ValueError("momentum is [lowest, highest]")
-        return self
+    class_weights: Literal["none", "balanced", "ratio"] | tuple[NonNegative, ...] = "none"
+    """Weights of the classes: "balanced" by the inverse of their share, or one number each; "ratio"
+    of multi-label bce: exp(1 - share) where a class applies, exp(share) where it does not."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """Of bce: over the classes of a picture; sums want rates that are as many times lower."""
 
 
 class AveragePart(Record):

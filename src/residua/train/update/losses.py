@@ -18,7 +18,8 @@ from residua.train.recipe.tree import LossPart
 
 # (logits float [N, classes], targets) → float32 [N]
 RowLoss = Callable[[Tensor, Tensor], Tensor]
-# (logits, smoothed targets, weights of positives [classes] or None), all float [N, classes] → [N]
+# (logits, smoothed targets, weights), the former float [N, classes] → [N]. Weights are those of
+# positives [classes], those of negatives and positives [2, classes], or None.
 _ClassLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 # Below this the base of a power with an exponent under 1 would have no finite gradient.
@@ -43,15 +44,17 @@ def make_loss(
       weight of the training pictures is 1.
     - multi-label: they multiply what the loss says of classes that apply. "balanced" is
       (samples - count) / count: the pictures with a class and those without weigh the same. A
-      class that all or none have keeps 1.
+      class that all or none have keeps 1. "ratio" (of bce) weighs both sides, with a class's share
+      r of the pictures: exp(1 - r) where it applies, exp(r) where it does not (Li et al., ACPR
+      2015, equation 3, as PaddleClas's ratio2weight has it).
 
     A target t is smoothed to (1 - s) t + s / classes (arXiv 1512.00567, section 7). "bce" takes the
-    mean over the classes, "asymmetric" and the focal loss of multi-label data their sum, as each
-    was published; so a learning rate of one does not suit another. The focal loss of single-label
-    data has the softmax's probabilities.
+    mean over the classes unless ``reduction`` says otherwise, "asymmetric" and the focal loss of
+    multi-label data their sum, as each was published; so a learning rate of one does not suit
+    another. The focal loss of single-label data has the softmax's probabilities.
 
     Raises SettingError for cross entropy of multi-label data and for weights that do not fit the
-    classes.
+    classes or the loss.
     """
     if multi_label and part.kind == "cross-entropy":
         raise SettingError(
@@ -68,7 +71,9 @@ def _choose(part: LossPart, *, multi_label: bool) -> _ClassLoss:
         case "cross-entropy":
             return _cross_entropy
         case "bce":
-            return partial(_binary_cross_entropy, threshold=part.target_threshold)
+            return partial(
+                _binary_cross_entropy, threshold=part.target_threshold, reduction=part.reduction
+            )
         case "focal":
             return partial(_focal_sigmoid if multi_label else _focal_softmax, gamma=part.gamma)
         case "asymmetric":
@@ -106,15 +111,23 @@ def _cross_entropy(logits: Tensor, targets: Tensor, _: Tensor | None) -> Tensor:
 
 
 def _binary_cross_entropy(
-    logits: Tensor, targets: Tensor, weights: Tensor | None, *, threshold: float | None
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None,
+    *,
+    threshold: float | None,
+    reduction: str,
 ) -> Tensor:
-    """Return the mean over the classes (arXiv 2110.00476, as timm computes it)."""
+    """Return the mean or sum over the classes (arXiv 2110.00476, as timm computes it)."""
     if threshold is not None:
         targets = (targets > threshold).to(logits.dtype)
+    both = weights is not None and weights.ndim > 1
     losses = functional.binary_cross_entropy_with_logits(
-        logits, targets, pos_weight=weights, reduction="none"
+        logits, targets, pos_weight=None if both else weights, reduction="none"
     )
-    return losses.mean(1)
+    if weights is not None and both:
+        losses = losses * torch.where(targets > 0.5, weights[1], weights[0])
+    return losses.sum(1) if reduction == "sum" else losses.mean(1)
 
 
 def _focal_softmax(logits: Tensor, targets: Tensor, _: Tensor | None, *, gamma: float) -> Tensor:
@@ -164,12 +177,20 @@ def _read_weights(
     given = part.class_weights
     if given == "none":
         return None
-    if given == "balanced":
+    if given in ("balanced", "ratio"):
         if counts is None or len(counts) != num_classes:
             raise SettingError(
-                f"Balanced class weights need the pictures of each of {num_classes} classes.",
+                f"{given.capitalize()} class weights need the pictures of each of {num_classes} classes.",
                 next_step="Give the counts of the training data, or the weights themselves.",
             )
+        if given == "ratio":
+            if not multi_label or part.kind != "bce":
+                raise SettingError(
+                    "loss.class_weights ratio is of bce of multi-label data.",
+                    next_step='Use "balanced", or one number a class.',
+                )
+            shares = torch.from_numpy(counts / samples)
+            return torch.stack([shares.exp(), (1 - shares).exp()])
         lacking = samples - counts
         wanted, base = (lacking, counts) if multi_label else (samples / num_classes, counts)
         usual = (counts > 0) & ((lacking > 0) | (not multi_label))

@@ -24,9 +24,15 @@ class GroupwiseOptimiser(Optimizer):
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
                 gradients = [parameter.grad for parameter in parameters]
-                updates = self.find_updates(parameters, gradients, group)
-                torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+                self.move(parameters, gradients, group)
         return loss
+
+    def move(
+        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> None:
+        """Take the step of one group."""
+        updates = self.find_updates(parameters, gradients, group)
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"])
 
     def find_updates(
         self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]

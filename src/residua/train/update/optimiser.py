@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from residua.base.errors import SettingError, UnknownNameError
-from residua.train.recipe.tree import OptimiserPart
+from residua.train.recipe.descent import OptimiserPart
 from residua.train.update.lamb import Lamb
 from residua.train.update.lion import Lion
 from residua.train.update.muon import Muon
+from residua.train.update.rmsprop import RMSprop
 from residua.zoo.resnet import ResNet
 from residua.zoo.surgery import list_layers, list_parts
 
@@ -44,15 +45,27 @@ def make_optimiser(
             return torch.optim.SGD(
                 groups, part.lr, momentum=part.momentum, nesterov=nesterov, fused=fused
             )
-        case "adamw":
-            return torch.optim.AdamW(groups, part.lr, betas=part.betas, eps=part.eps, fused=fused)
+        case "adam" | "adamw":
+            kind = torch.optim.Adam if part.name == "adam" else torch.optim.AdamW
+            return kind(groups, part.lr, betas=part.betas, eps=part.eps, fused=fused)
+        case _:
+            return _make_own(groups, part)
+
+
+def _make_own(groups: list[dict[str, Any]], part: OptimiserPart) -> torch.optim.Optimizer:
+    """Return one of those that torch has not, or not in their usual form."""
+    match part.name:
+        case "rmsprop":
+            return RMSprop(
+                groups, part.lr, momentum=part.momentum, share=part.betas[1], eps=part.eps
+            )
         case "lamb":
             # Where the recipe bounds the norm itself, that is done before the step.
             limit = 1.0 if part.clip_norm is None else None
             return Lamb(groups, part.lr, betas=part.betas, eps=part.eps, max_norm=limit)
         case "lion":
             return Lion(groups, part.lr, betas=part.betas)
-        case "muon":
+        case _:
             return Muon(
                 groups, part.lr, momentum=part.momentum, nesterov=part.nesterov,
                 betas=part.betas, eps=part.eps,
@@ -88,6 +101,7 @@ def make_groups(network: ResNet, part: OptimiserPart) -> list[dict[str, Any]]:
             "factor": factor,
             "lr": part.lr * factor,
             "weight_decay": part.weight_decay if decays else 0.0,
+            "decays": decays,
         }
         | ({"matrices": True} if turned else {})
         for (factor, decays, turned), parameters in groups.items()
@@ -97,12 +111,18 @@ def make_groups(network: ResNet, part: OptimiserPart) -> list[dict[str, Any]]:
 def _group_companions(parameters: list[nn.Parameter], part: OptimiserPart) -> list[dict[str, Any]]:
     """Return the groups of what is trained beside the network: matrices decay, vectors do not."""
     sorts = {
-        part.weight_decay: [p for p in parameters if part.decay_all or p.ndim > 1],
-        0.0: [p for p in parameters if not part.decay_all and p.ndim <= 1],
+        True: [p for p in parameters if part.decay_all or p.ndim > 1],
+        False: [p for p in parameters if not part.decay_all and p.ndim <= 1],
     }
     return [
-        {"params": sort, "factor": 1.0, "lr": part.lr, "weight_decay": decay}
-        for decay, sort in sorts.items()
+        {
+            "params": sort,
+            "factor": 1.0,
+            "lr": part.lr,
+            "weight_decay": part.weight_decay if decays else 0.0,
+            "decays": decays,
+        }
+        for decays, sort in sorts.items()
         if sort
     ]
 

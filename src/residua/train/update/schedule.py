@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from residua.train.recipe.tree import SchedulePart
+from residua.train.recipe.descent import SchedulePart
 
 
 def rate_factor(schedule: SchedulePart, epoch: float, epochs: int, *, drops: int = 0) -> float:
@@ -11,7 +11,8 @@ def rate_factor(schedule: SchedulePart, epoch: float, epochs: int, *, drops: int
 
     During the warm-up the factor rises from ``warmup_start`` to 1, whatever the curve says.
     Steps and milestones count from the start of the run; cosine (arXiv 1608.03983, equation 5,
-    without restarts), polynomial and one-cycle span what is left after the warm-up. ``drops`` is
+    without restarts), polynomial, one-cycle and fixmatch span what is left after the warm-up, and
+    the cycles of cyclic (arXiv 1506.01186, section 3) begin at its end. ``drops`` is
     what ``count_drops`` found, for plateau. With ``per`` "epoch" an epoch has the factor of its
     beginning.
     """
@@ -25,6 +26,8 @@ def rate_factor(schedule: SchedulePart, epoch: float, epochs: int, *, drops: int
         return schedule.warmup_start + (1 - schedule.warmup_start) * risen
     if schedule.curve == "plateau":
         return float(schedule.gamma**drops)
+    if schedule.curve == "cyclic":
+        return _cycle(schedule, epoch - warmup)
     return _follow(schedule, epoch, (epoch - warmup) / (epochs - warmup) if epochs > warmup else 1)
 
 
@@ -54,13 +57,35 @@ def _follow(schedule: SchedulePart, epoch: float, progress: float) -> float:
             return schedule.final + (1 - schedule.final) * _fall(progress)
         case "polynomial":
             return schedule.final + (1 - schedule.final) * float((1 - progress) ** schedule.power)
-        case "step":
-            return float(schedule.gamma ** (epoch // schedule.step_epochs))
-        case "multistep":
-            passed = sum(epoch >= milestone for milestone in schedule.milestones)
-            return float(schedule.gamma**passed)
+        case "fixmatch":
+            return math.cos(math.pi * schedule.cycles * progress)
+        case "step" | "multistep":
+            return _step(schedule, epoch)
         case _:
             return 1.0
+
+
+def _step(schedule: SchedulePart, epoch: float) -> float:
+    """Return the factor of step and multistep after ``epoch``."""
+    if schedule.curve == "step":
+        return float(schedule.gamma ** (epoch // schedule.step_epochs))
+    passed = sum(epoch >= milestone for milestone in schedule.milestones)
+    if schedule.factors:
+        return (1.0, *schedule.factors)[passed]
+    return float(schedule.gamma**passed)
+
+
+def _cycle(schedule: SchedulePart, epoch: float) -> float:
+    """Return the factor of cyclic so many epochs after the warm-up: straight up, straight down."""
+    rise, fall = schedule.cycle_epochs
+    turns, rest = divmod(epoch, rise + fall)
+    height = rest / rise if rest < rise else 1 - (rest - rise) / fall
+    match schedule.cycle_fall:
+        case "steps":
+            height *= schedule.gamma**turns
+        case "smooth":
+            height *= schedule.gamma ** (epoch / (rise + fall))
+    return schedule.final + (1 - schedule.final) * height
 
 
 def count_drops(values: Sequence[float], patience: int, *, higher_is_better: bool) -> int:
