@@ -180,7 +180,8 @@ def _read_weights(
     if given in ("balanced", "ratio"):
         if counts is None or len(counts) != num_classes:
             raise SettingError(
-                f"{given.capitalize()} class weights need the pictures of each of {num_classes} classes.",
+                f"{given.capitalize()} class weights need the pictures of each of {num_classes} "
+                "classes.",
                 next_step="Give the counts of the training data, or the weights themselves.",
             )
         if given == "ratio":
