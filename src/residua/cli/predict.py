@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.cluster.options import PANEL, Cluster
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -54,12 +56,15 @@ FormatName = Annotated[
     str | None,
     typer.Option(
         help="table, json, csv, or text (the line that PaddleClas prints) "
-        "[default: table on a terminal, json in a pipe]."
+        "[default: table on a terminal, json in a pipe]; of a cluster parquet or json."
     ),
 ]
 Save = Annotated[
     str | None,
-    typer.Option(help="Also write the results to this file: .json, .jsonl, .csv or .txt."),
+    typer.Option(
+        help="Also write the results to this file: .json, .jsonl, .csv or .txt; of a cluster a "
+        "folder, or a URL."
+    ),
 ]
 Engine = Annotated[str, typer.Option(help="auto, openvino, onnxruntime, torch, …")]
 Precision = Annotated[
@@ -78,6 +83,36 @@ MaxPixels = Annotated[
 ]
 AllowUrls = Annotated[
     bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
+]
+Engines = Annotated[
+    str,
+    typer.Option(
+        metavar="MIN:MAX",
+        help="Processes that compute, each with --threads threads or a GPU; all else decodes "
+        "[default: as there is room].",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+ImageColumn = Annotated[
+    str,
+    typer.Option(
+        help="Of Parquet files: the column of pictures [default: by its usual names].",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+NameColumn = Annotated[
+    str,
+    typer.Option(
+        help="Of Parquet files: the column that names pictures [default: file and row].",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the results of another job.", rich_help_panel=PANEL),
 ]
 
 
@@ -100,6 +135,11 @@ def predict(
     max_bytes: MaxBytes = None,
     max_pixels: MaxPixels = None,
     allow_urls: AllowUrls = False,
+    cluster: Cluster = "",
+    engines: Engines = "",
+    image_column: ImageColumn = "",
+    name_column: NameColumn = "",
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict the classes of pictures.
 
@@ -114,8 +154,22 @@ def predict(
 
       find . -name '*.jpg' | residua predict - --model ResNet18 --top-k 1
 
+      residua predict s3://photos/2026 --model flowers.bundle --cluster auto --save results
+
     By a PaddleClas configuration, of training or deployment: residua predict -c CONFIG
     """
+    if cluster:
+        from residua.cli.cluster.predict import run
+
+        unusable = run(
+            images, model, cluster, architecture=architecture, save=save, form=format,
+            engines=engines, overwrite=overwrite, json=json, top_k=top_k, threshold=threshold,
+            engine=engine, precision=precision, threads=threads or 1, exact=exact,
+            limits=_limit(max_bytes, max_pixels), image=image_column, name=name_column,
+        )  # fmt: skip
+        if unusable:
+            raise typer.Exit(UNREADABLE)
+        return
     from residua.base.machine import usable_cores
     from residua.base.progress import progressing
     from residua.predict.classifier import load

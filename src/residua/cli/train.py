@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from residua.cli import train_options as option
+from residua.cli.cluster.options import Cluster
+from residua.cli.cluster.train import Storage, Threads, Workers, make_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +52,10 @@ def train(
     json: option.Json = False,
     device: option.Device = "auto",
     precision: option.Precision = None,
+    cluster: Cluster = "",
+    workers: Workers = "",
+    threads: Threads = None,
+    storage: Storage = "",
 ) -> None:
     """Train a classifier on pictures and write it as a bundle.
 
@@ -57,10 +63,11 @@ def train(
     and precision for the machine, and says beforehand how long it will take.
 
     An interrupted run (a crash, SIGTERM, Ctrl-C) goes on exactly with the same command. Several
-    processes: torchrun --nproc-per-node N -m residua train DATA …
+    processes: torchrun --nproc-per-node N -m residua train DATA … Several machines: the same with
+    --nnodes, or --cluster (docs/cluster.md).
     """
     from residua.train.plan.budget import read_minutes
-    from residua.train.recipe.compose import Wishes
+    from residua.train.recipe.compose import Wishes, find_data_part
 
     flags = {
         "model.name": model or None, "model.pretrained": pretrained or None,
@@ -74,9 +81,13 @@ def train(
     }  # fmt: skip
     wishes = Wishes(*_fix(fix, size, config, flags), tuple(override or ()))
     output = output or Path(f"{_stem(data)}.bundle")
+    trainer = _tell_before(fix, size) if fix and size else None
+    if cluster:
+        settings = find_data_part(wishes)
+        trainer = make_trainer(cluster, data, val, settings, workers, threads, storage)
     run(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
-        find_lr=find_lr, json=json, trainer=_tell_before(fix, size) if fix and size else None,
+        find_lr=find_lr, json=json, trainer=trainer,
     )  # fmt: skip
 
 

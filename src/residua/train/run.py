@@ -26,7 +26,7 @@ from residua.train.setup import begin, end_rounding, make_computation, make_less
 from residua.train.start import Start
 from residua.train.stop import StopRequest
 from residua.train.storage.checkpoint import spell_reason
-from residua.train.storage.keeper import Keeper
+from residua.train.storage.keeper import Keeper, Saved
 from residua.train.storage.manifest import describe_bundle, describe_failures, refuse_infinite
 from residua.train.storage.record import RunRecord
 from residua.train.storage.resume import Resumed, open_run
@@ -78,13 +78,15 @@ def train(
     display: Display | None = None,
     cache_bytes: int = DEFAULT_BUDGET,
     make_learner: LearnerMaker = learn_from_labels,
+    saved: Saved | None = None,
 ) -> Trained:
     """Train as ``recipe`` says on the training part and write the bundle ``output``.
 
     ``run_folder`` (None: nothing is written before the end) takes checkpoints and the record; an
     interrupted run of the same recipe and pictures there goes on exactly, unless ``restart``.
     ``cache_bytes`` is the memory for pictures of each part; ``make_learner`` says what is learnt
-    by, the labels if nothing else. Raises StoppedError after SIGTERM or Ctrl-C (the run can go on),
+    by, the labels if nothing else. ``saved`` is called by every process after each checkpoint, with
+    the updates so far. Raises StoppedError after SIGTERM or Ctrl-C (the run can go on),
     TrainingError where it diverged.
     """
     _refuse(recipe, parts.training, output, overwrite=overwrite)
@@ -111,7 +113,7 @@ def train(
         begun.network, begun.deployed, parts.validation, cache_bytes=cache_bytes, ranks=ranks
     )
     with _open_record(folder, planned, parts, precision, resumed, ranks) as record:
-        keeper = Keeper(folder, planned.output, ranks, record, display)
+        keeper = Keeper(folder, planned.output, ranks, record, display, saved)
         surroundings = Surroundings(
             validation.run, keeper, record, display, StopRequest(ranks),
             out_of_time=lambda: bool(ranks.share(budget.is_spent())),
@@ -207,8 +209,9 @@ def _write(
                 next_step="Free some space: the same command goes on from the last checkpoint, "
                 "if there was room for one.",
             ) from error
-    ranks.share(None)  # the others wait until it is there
-    return read_bundle(output)
+    # The others may be on machines that do not see it.
+    written: Bundle = ranks.share(read_bundle(output) if ranks.first else None)
+    return written
 
 
 def _refuse(recipe: Recipe, training: Source, output: Path, *, overwrite: bool) -> None:

@@ -1,6 +1,7 @@
 """When a run is written to disk, and what: checkpoints now and then, the best weights so far."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from residua.train.storage.record import RunRecord
 from residua.train.storage.run_folder import RunFolder
 from residua.train.storage.state import TrainingState
 from residua.zoo.load import export_tensors
+
+Saved = Callable[[int], None]
 
 _SECONDS = 120.0  # between checkpoints, where the recipe counts no steps
 
@@ -32,9 +35,14 @@ class Keeper:
         ranks: Ranks,
         record: RunRecord,
         display: Display,
+        saved: Saved | None = None,
     ) -> None:
-        """Only the first process writes; the others take part in the decisions."""
+        """Only the first process writes; the others take part in the decisions.
+
+        ``saved`` is called by all of them after each checkpoint, with the updates so far.
+        """
         self.folder = folder
+        self._saved = saved
         self._part, self._ranks, self._record, self._display = part, ranks, record, display
         self._written = time.monotonic()
         self._best: dict[str, np.ndarray] | None = None
@@ -58,8 +66,13 @@ class Keeper:
             return
         sums = self._ranks.gather(state.meter.sums.tolist())
         self._written = time.monotonic()
-        if not self._ranks.first:
-            return
+        if self._ranks.first:
+            self._write(state, sums)
+        if self._saved is not None:
+            self._saved(state.position.updates)
+
+    def _write(self, state: TrainingState, sums: list[Any]) -> None:
+        assert self.folder is not None  # noqa: S101  # as save has seen
         numbers: dict[str, Any] = {
             **state.numbers(),
             "record_bytes": self._record.bytes_written,

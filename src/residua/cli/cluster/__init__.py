@@ -1,0 +1,1 @@
+"""--cluster: what the verbs do on many machines, read and printed."""

@@ -1,0 +1,38 @@
+"""The options that verbs share on a cluster."""
+
+from typing import Annotated
+
+import typer
+
+PANEL = "On a cluster (docs/cluster.md)"
+
+Cluster = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Run on a Ray cluster: local (this machine), auto (the one that runs here, or of "
+        "RAY_ADDRESS), or HOST:PORT.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+
+
+def read_range(text: str, option: str) -> tuple[int, int] | None:
+    """Return the bounds of MIN:MAX, or of one number; None of nothing. Raises SettingError.
+
+    >>> read_range("2:8", "--workers")
+    (2, 8)
+    """
+    from residua.base.errors import SettingError
+
+    if not text:
+        return None
+    low, colon, high = text.partition(":")
+    if low.isdigit() and (high.isdigit() or not colon):
+        bounds = int(low), int(high or low)
+        if 1 <= bounds[0] <= bounds[1]:
+            return bounds
+    raise SettingError(
+        f"{option} is {text!r}.", next_step=f"Give a number or MIN:MAX, as {option} 2:8."
+    )

@@ -1,0 +1,1 @@
+"""Pictures of any number as rows that Ray reads: numbered once, read anywhere."""

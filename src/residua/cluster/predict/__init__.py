@@ -1,0 +1,1 @@
+"""``residua predict --cluster``: any number of pictures, decoded and computed by many machines."""

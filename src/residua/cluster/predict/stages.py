@@ -1,0 +1,135 @@
+"""What a row goes through: decoded by one worker, computed by another, with predict's own parts.
+
+A picture that cannot be used is a row with the reason, as everywhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from residua.base.errors import ImageError, ResiduaError
+from residua.bundle.schema import Preprocess
+from residua.cluster.pictures.rows import ROW
+from residua.cluster.ship import receive
+from residua.cluster.storage import locate, read_range
+from residua.pixels.limits import Limits
+from residua.predict.classifier import Classifier
+from residua.predict.crops import prepare_item
+from residua.predict.inputs import Item, UnreadableError
+from residua.predict.pipeline import run_ahead
+from residua.predict.results import Prediction, choose_cut, rank
+
+_TOO_LONG = 1  # byte more than is allowed, so that the limits see it
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Rows with places or bytes → rows with crops: uint8 [crop, crop, C] as bytes, or null."""
+
+    preprocess: Preprocess
+    limits: Limits
+    exact: bool = False
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Decode the pictures of a batch, one after another."""
+        crops: list[bytes | None] = []
+        errors, reasons = [], []
+        for row in _list_rows(table):
+            crop, error = None, row.get("error")
+            reason = row.get("reason")
+            if error is None:
+                try:
+                    item = _find(row, self.limits)
+                    crop = prepare_item(item, self.preprocess, self.limits, exact=self.exact)
+                except ImageError as problem:
+                    error, reason = problem.problem, problem.reason
+            crops.append(None if crop is None else crop.tobytes())
+            errors.append(error)
+            reasons.append(reason)
+        return pa.table(
+            {
+                ROW: table.column(ROW), "filename": table.column("filename"),
+                "crop": pa.array(crops, pa.large_binary()),
+                "error": pa.array(errors, pa.string()), "reason": pa.array(reasons, pa.string()),
+            }
+        )  # fmt: skip
+
+
+def _list_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=64):
+        yield from batch.to_pylist()
+
+
+def _find(row: dict[str, Any], limits: Limits) -> Item:
+    """Return the picture of a row, its bytes read unless it is a whole file of this machine."""
+    name, url, data = row["filename"], row["url"], row["data"]
+    if url is None:
+        return Item(name, b"" if data is None else data)
+    if "://" not in url and row["size"] < 0:
+        return Item(name, Path(url))
+    try:
+        return Item(name, _read(url, row["start"], row["size"], limits))
+    except (OSError, ValueError, ResiduaError) as error:
+        raise UnreadableError(f"{name}: {error}") from error
+
+
+def _read(url: str, start: int, size: int, limits: Limits) -> bytes:
+    place = locate(url)
+    if size >= 0:
+        return read_range(place, start, min(size, limits.max_bytes + _TOO_LONG))
+    with place.system.open_input_stream(place.path) as file:
+        content: bytes = file.read(limits.max_bytes + _TOO_LONG)
+    return content
+
+
+class Compute:
+    """Rows with crops → rows with classes: an engine that stays open."""
+
+    def __init__(
+        self, sent: Any, board: Any, *, top_k: int | None, threshold: float | None, **how: Any
+    ) -> None:
+        """``sent`` is the bundle, ``how`` what a Classifier takes; ``board`` counts the rows."""
+        self._classifier = Classifier(receive(sent), hint="throughput", **how)
+        self._top_k, self._threshold = choose_cut(self._classifier.manifest, top_k, threshold)
+        self._board = board
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Run the network on the crops of a batch."""
+        found = list(self._predict(table))
+        self._board.count.remote(done=len(found), bad=sum(not each.ok for each in found))
+        return pa.table(
+            {
+                ROW: table.column(ROW), "filename": table.column("filename"),
+                "class_ids": pa.array([each.class_ids for each in found], pa.list_(pa.int32())),
+                "scores": pa.array([each.scores for each in found], pa.list_(pa.float32())),
+                "label_names": pa.array(
+                    [each.label_names for each in found], pa.list_(pa.string())
+                ),
+                "error": table.column("error"), "reason": table.column("reason"),
+            }
+        )  # fmt: skip
+
+    def _predict(self, table: pa.Table) -> Iterator[Prediction]:
+        classifier = self._classifier
+        preprocess = classifier.manifest.preprocess
+        side = preprocess.crop_size
+
+        def unpack(row: dict[str, Any]) -> np.ndarray:
+            if row["crop"] is None:
+                raise UnreadableError(row["error"])
+            return np.frombuffer(row["crop"], dtype=np.uint8).reshape(side, side, -1)
+
+        engine = classifier.engine
+        rows = _list_rows(table.select(["filename", "crop", "error"]))
+        for row, outcome in run_ahead(rows, unpack, engine, batch_size=engine.good_batch):
+            if isinstance(outcome, ImageError):
+                yield Prediction(row["filename"], error=outcome.problem)
+            else:
+                yield rank(
+                    outcome, classifier.classes, filename=row["filename"],
+                    top_k=self._top_k, threshold=self._threshold,
+                )  # fmt: skip

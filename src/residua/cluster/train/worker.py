@@ -1,0 +1,108 @@
+"""What each process of a training on a cluster does: it trains, and hands checkpoints over.
+
+The first process writes the run's folder on its own disk; after each checkpoint the folder goes to
+the shared storage, and whoever begins anew, with however many processes, takes the newest from
+there.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from residua.base.errors import ResiduaError
+from residua.data.settings import DataPart
+from residua.data.sources.parts import open_parts
+from residua.evaluate.ranks import Ranks
+from residua.train.display import Display
+from residua.train.recipe.tree import Recipe
+from residua.train.run import Trained, train
+from residua.train.update.reports import StepReport
+
+RUN, BUNDLE = "model.run", "model.bundle"  # within what goes to the storage
+_PAUSE = 30.0  # seconds between two lines on the steps
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A training as its processes get it: where the pictures are, and how they are read.
+
+    ``board`` takes what is to be said.
+    """
+
+    recipe: Recipe
+    data: str
+    validation: str
+    settings: DataPart
+    threads: int
+    device: str
+    board: Any
+
+
+class _Announcing(Display):
+    """Says what the first process says where the user sees it."""
+
+    def __init__(self, board: Any, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._board, self._shown = board, time.monotonic()
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            self._board.say.remote(text)
+
+    def show_step(self, report: StepReport, epochs: int) -> None:
+        left = self._left(report.epoch, epochs)
+        if time.monotonic() - self._shown > _PAUSE:
+            self._shown = time.monotonic()
+            self.say(
+                f"epoch {report.epoch:.2f} of {epochs}  loss {report.loss:.4f}  "
+                f"lr {report.lr:.2g}  {report.images_per_second:.0f} images/s  {left}"
+            )
+
+    def show_count(self, done: int, total: int, text: str) -> None:
+        """Leave it: it was for one line that is written anew."""
+
+
+def work(config: dict[str, Task]) -> Trained | None:
+    """Train ``config["task"]`` as one process of Ray Train; the first returns what it gave."""
+    import ray
+
+    task = config["task"]
+    if ray.get(task.board.failure.remote()):
+        raise RuntimeError("Another process has said why this cannot be trained.")
+    try:
+        return _work(task)
+    except ResiduaError as error:
+        ray.get(task.board.fail.remote(error.problem, error.next_step))
+        raise
+
+
+def _work(task: Task) -> Trained | None:
+    import torch
+    from ray import train as ray_train
+
+    context = ray_train.get_context()
+    ranks = Ranks(context.get_world_rank(), context.get_world_size(), context.get_local_rank())
+    torch.set_num_threads(task.threads)
+    if task.device != "cpu" and torch.cuda.is_available():
+        torch.cuda.set_device(ranks.local_rank)
+    display = _Announcing(task.board, quiet=not ranks.first)
+    with tempfile.TemporaryDirectory(prefix="residua-") as name:
+        folder = Path(name)
+        found = ray_train.get_checkpoint()
+        if ranks.first and found is not None:
+            found.to_directory(folder)
+
+        def hand_over(updates: int) -> None:
+            own = ray_train.Checkpoint.from_directory(folder) if ranks.first else None
+            ray_train.report({"updates": updates}, checkpoint=own)
+
+        parts = open_parts(task.data, task.settings, validation=task.validation or None)
+        display.say(f"{ranks.world} processes, each of {task.threads} threads.")
+        trained = train(
+            task.recipe, parts, output=folder / BUNDLE, run_folder=folder / RUN,
+            device=task.device, ranks=ranks, display=display, saved=hand_over,
+        )  # fmt: skip
+        hand_over(-1)  # with the bundle
+    return trained if ranks.first else None
