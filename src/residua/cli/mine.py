@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from residua.cli.cluster.options import PANEL, Cluster
+
 if TYPE_CHECKING:
     from residua.data.source import Source
 
@@ -38,6 +40,16 @@ Overwrite = Annotated[
     typer.Option("--overwrite", help="Replace a list and report that are of no earlier choice."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+Engines = Annotated[
+    str,
+    typer.Option(
+        metavar="MIN:MAX",
+        help="Processes that ask, each with --threads threads or a GPU [default: as there is "
+        "room].",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
 
 
 def mine(
@@ -52,6 +64,8 @@ def mine(
     threads: Threads = None,
     overwrite: Overwrite = False,
     json: Json = False,
+    cluster: Cluster = "",
+    engines: Engines = "",
 ) -> None:
     """Choose the pictures of each class that the teacher is surest of.
 
@@ -67,9 +81,12 @@ def mine(
 
       residua distil mine web-photos/ --teacher big.bundle --per-class 500 --threshold 0.3
     """
+    from contextlib import nullcontext
     from json import dumps
 
     from residua.base.errors import SettingError
+    from residua.cli.cluster.mine import scoring_on
+    from residua.distil.mine.asking import Run
     from residua.distil.mine.run import Wanted
     from residua.distil.mine.run import mine as run
     from residua.predict.classifier import load
@@ -83,10 +100,13 @@ def mine(
         teacher, engine=engine, precision=precision, threads=threads, hint="throughput",
         notify=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
-    report = run(
-        pictures, classifier, output, Wanted(per_class, threshold), overwrite=overwrite,
-        validation=_open_validation(validation) if validation else None,
-    )  # fmt: skip
+    how = {"engine": engine, "precision": precision}
+    there = scoring_on(cluster, engines, threads, how) if cluster else nullcontext(Run.score)
+    with there as scoring:
+        report = run(
+            pictures, classifier, output, Wanted(per_class, threshold), overwrite=overwrite,
+            validation=_open_validation(validation) if validation else None, scoring=scoring,
+        )  # fmt: skip
     if json:
         typer.echo(dumps(report.as_record(), ensure_ascii=False))
         return

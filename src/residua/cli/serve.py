@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from residua.cli.cluster.options import Cluster
+from residua.cli.cluster.serve import Replicas, Storage
+
 if TYPE_CHECKING:
     from residua.serve.settings import Settings
 
@@ -120,6 +123,9 @@ def serve(
     drain_delay: DrainDelay = 0.0,
     grace: Grace = 30.0,
     quiet: Quiet = False,
+    cluster: Cluster = "",
+    replicas: Replicas = "",
+    storage: Storage = "",
 ) -> None:
     """Serve classifiers: a page to drop photos on, REST, and the Open Inference Protocol.
 
@@ -138,6 +144,16 @@ def serve(
     """
     options = dict(locals())
     _need_libraries()
+    if cluster:
+        from residua.cli.cluster.serve import run
+
+        refused = {
+            "--workers": workers > 1, "--watch": watch, "--certificate": certificate,
+            "--drain-delay": drain_delay,
+        }  # fmt: skip
+        settings = _make_settings(options | {"grpc_port": 0})
+        run(models, cluster, settings, replicas=replicas, storage=storage, refused=refused)
+        return
     _run(models, _make_settings(options), workers=workers, quiet=quiet)
 
 

@@ -8,6 +8,7 @@ says RAY_AUTH_MODE=disabled.
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,10 @@ LOCAL = "local"
 _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do: GPUs are not hidden
+    "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "20",  # of a job that was killed, not 180
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # how long a checkpoint waits to be heard of
 }
+_PATIENCE = 10.0  # seconds for a cluster to answer
 _STORE_SHARE = 0.3  # of the free memory, for what Ray hands from process to process
 _STORE_LEAST, _STORE_MOST = 100 << 20, 8 << 30  # bytes
 
@@ -94,18 +98,26 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
     else:
         options["address"] = address
     try:
+        _knock(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
         ray.init(**options)
     except ray.exceptions.AuthenticationError as error:
         raise SettingError(
             f"The cluster at {address} wants a token, and there is none, or another.",
             next_step="Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH (or RAY_AUTH_TOKEN).",
         ) from error
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise SettingError(
             f"No cluster answers at {address}: {str(error).splitlines()[0]}",
             next_step="Start one with `ray start --head` (docs/cluster.md), or take this machine "
             "alone: --cluster local.",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT: Ray would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _size_store() -> int:

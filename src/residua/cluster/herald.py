@@ -40,11 +40,14 @@ class _Board:
 def listening(hear: Callable[[list[str], dict[str, int]], None]) -> Iterator[Any]:
     """Give a board for workers (``board.say.remote``, ``board.count.remote``), and ``hear`` it.
 
-    A thread asks it three times a second; at the end what is left is heard.
+    A thread asks it three times a second; at the end what is left is heard. The board is on the
+    machine that hears it: whichever else is lost, it is not.
     """
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    board: Any = ray.remote(_Board).options(num_cpus=0).remote()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
     ending = threading.Event()
 
     def look() -> bool:

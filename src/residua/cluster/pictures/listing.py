@@ -20,8 +20,8 @@ from residua.data.sources.place import expand
 from residua.data.sources.table_columns import choose_image, refuse_column
 
 PARQUET = frozenset({".parquet", ".pq"})
-_ROWS = 512  # of a span: what one task of Ray reads
-_FILE_ROWS = 512 * _ROWS
+_ROWS = 128  # of a span
+_FILE_ROWS = 2048 * _ROWS
 
 
 @dataclass(frozen=True, slots=True)

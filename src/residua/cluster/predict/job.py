@@ -9,9 +9,6 @@ The same command goes on with what an interrupted job has left.
 """
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +16,7 @@ from residua.base.errors import ResiduaError, SettingError
 from residua.base.progress import Progress
 from residua.bundle.store import Bundle
 from residua.cluster.connect import Cluster
+from residua.cluster.data import configured, share_out
 from residua.cluster.herald import listening
 from residua.cluster.pictures.listing import Span, make_spans
 from residua.cluster.predict.results import Summary, summarise
@@ -32,6 +30,7 @@ _DECODED = 64  # rows that a decoding worker takes at once
 _COMPUTED = 256  # rows that an engine takes at once
 _FILES = 20  # of the results, about: what is not in a file yet is lost with a machine
 _FILE_ROWS = (64, 100_000)  # the least and the most of one
+_CALLS = 1_000_000  # never; that it is said keeps Ray from joining both stages in one worker
 _BLOCK = 8 << 20  # bytes that are handed on at once, from one kind of worker to the next
 
 
@@ -128,19 +127,25 @@ def _run(
     from residua.cluster.pictures.rows import Rows
     from residua.cluster.predict.stages import Compute, Decode
 
-    shares = _share_out(cluster, wanted)
+    shares = share_out(cluster, wanted.engines, wanted.threads)
     decode = Decode(bundle.manifest.preprocess, wanted.limits, wanted.exact)
     progress = Progress("Predicting", total)
 
     def hear(_: list[str], counts: dict[str, int]) -> None:
         progress.advance(min(counts.get("done", 0), total) - progress.done)
 
-    with _configured(output / _OWN / "rows"), listening(hear) as board:
+    settings = {
+        "checkpoint_config": _note_rows(output / _OWN / "rows"), "target_max_block_size": _BLOCK
+    }  # fmt: skip
+    with configured(**settings), listening(hear) as board:
         sent = send(bundle)  # and kept until the end, for workers that begin anew
-        rows = ray.data.read_datasource(Rows(spans), num_cpus=shares.light)
+        source = Rows(spans)
+        rows = ray.data.read_datasource(
+            source, num_cpus=shares.light, override_num_blocks=source.count
+        )
         crops = rows.map_batches(
             decode, batch_size=_DECODED, batch_format="pyarrow", num_cpus=shares.decoder,
-            zero_copy_batch=True, max_retries=-1,  # which keeps Ray from joining it to the next
+            zero_copy_batch=True, max_calls=_CALLS,
         )  # fmt: skip
         results = crops.map_batches(
             Compute,
@@ -169,57 +174,17 @@ def _run(
             progress.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Shares:
-    """What of a processor each kind of worker asks for, and how many engines there are."""
-
-    engines: tuple[int, int]
-    engine: float
-    decoder: float
-    light: float
-    gpu: int
-
-
-def _share_out(cluster: Cluster, wanted: Wanted) -> _Shares:
-    """Return how the cores are shared; on few all kinds of workers must find room at once."""
-    gpu = 1 if cluster.gpus else 0
-    free = cluster.gpus or max(1, (cluster.cores - 1) // wanted.threads)
-    engines = wanted.engines or (1, free)
-    if cluster.cores > 2 * wanted.threads + 1:
-        return _Shares(engines, 0.5 if gpu else wanted.threads, 1, 0.25, gpu)
-    return _Shares(engines, 0.25, 0.25, 0.1, gpu)
-
-
-@contextmanager
-def _configured(rows: Place) -> Iterator[None]:
-    """Let Ray Data note which rows are done, and keep its many lines to itself."""
-    import ray.data
+def _note_rows(rows: Place) -> Any:
+    """Return how Ray Data notes which rows are done."""
     from ray.data.checkpoint import CheckpointConfig
 
-    context = ray.data.DataContext.get_current()
-    settings = {
-        "checkpoint_config": CheckpointConfig(
-            "row", rows.make().path, override_filesystem=rows.system,
-            delete_checkpoint_on_success=False,
-        ),
-        "enable_progress_bars": False,
-        "target_max_block_size": _BLOCK,
-        "print_on_execution_start": False,
-    }  # fmt: skip
+    config = CheckpointConfig(
+        "row", rows.make().path, override_filesystem=rows.system,
+        delete_checkpoint_on_success=False,
+    )  # fmt: skip
     # Ray asks for a GB for whoever knows the rows that are done; a number takes 8 bytes.
-    settings["checkpoint_config"].checkpoint_actor_memory_bytes = 0  # type: ignore[attr-defined]
-    before = {name: getattr(context, name) for name in settings}
-    logger = logging.getLogger("ray.data")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    for name, value in settings.items():
-        setattr(context, name, value)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        for name, value in before.items():
-            setattr(context, name, value)
+    config.checkpoint_actor_memory_bytes = 0
+    return config
 
 
 def _explain(error: BaseException) -> BaseException:

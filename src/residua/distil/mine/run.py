@@ -8,32 +8,24 @@ Whoever starts the same again goes on: scores that are there are not found anew.
 number a class, or another threshold, the teacher is not asked again.
 """
 
-import json
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from residua.base.errors import DataError, SettingError
-from residua.base.files import locked, write_atomic
-from residua.base.progress import Progress
+from residua.base.files import locked
 from residua.bundle.classes import match_classes
 from residua.bundle.schema import Classes
-from residua.bundle.store import WEIGHTS
-from residua.data.source import Files, Source
-from residua.data.sources.unlabelled import Unlabelled, find_unlabelled
+from residua.data.source import Source
+from residua.data.sources.unlabelled import find_unlabelled
+from residua.distil.mine.asking import Run, Scoring
 from residua.distil.mine.choose import Chooser
-from residua.distil.mine.chunks import SIZE, Chunk, cut_into_chunks
-from residua.distil.mine.confirm import Confirmer
-from residua.distil.mine.known import Known, know
+from residua.distil.mine.chunks import SIZE
 from residua.distil.mine.report import Report
-from residua.distil.mine.score import score
-from residua.distil.mine.scores import Scores, read_scores
-from residua.distil.mine.write import NOTE, check_target, write_chosen
+from residua.distil.mine.write import check_target, write_chosen
 from residua.distil.teachers.teacher import refuse_several_labels
 from residua.evaluate.ranks import SINGLE, Ranks
 from residua.predict.classifier import Classifier
@@ -50,21 +42,22 @@ class Wanted:
 def mine(
     place: str, teacher: Classifier, output: Path, wanted: Wanted,
     *, validation: Source | None = None, classes: Classes | None = None, chunk: int = SIZE,
-    overwrite: bool = False, ranks: Ranks = SINGLE,
+    overwrite: bool = False, ranks: Ranks = SINGLE, scoring: Scoring = Run.score,
 ) -> Report:  # fmt: skip
     """Choose pictures of ``place`` for the classes of ``teacher``; write them and the report.
 
     With ``classes`` for those of these that the teacher knows, by name; what it takes for another
     is left out. ``output`` is a list (.txt) or a folder of shards. Near duplicates of pictures of
     ``validation`` are left out. Of several processes each asks its teacher about its share, and the
-    first chooses and writes; they see the same folder. Raises DataError, SettingError.
+    first chooses and writes; they see the same folder. ``scoring`` asks about all chunks in another
+    way (``residua.cluster.mine``). Raises DataError, SettingError.
     """
     if wanted.per_class < 1 or not 0 <= wanted.threshold <= 1:
         raise SettingError("At least one picture a class, and a threshold in 0…1.")
     refuse_several_labels(teacher.bundle)
     pictures = find_unlabelled(place)
     work = output.with_name(f"{output.name}.mine")
-    run = _Run(pictures, work, chunk, teacher, validation)
+    run = Run(pictures, work, chunk, teacher, validation)
     if ranks.first:
         check_target(output, pictures, work, overwrite=overwrite)
         work.mkdir(parents=True, exist_ok=True)
@@ -73,7 +66,7 @@ def mine(
         if ranks.first:
             run.begin(place)
         ranks.share(None)
-        count = ranks.together(lambda: run.score(ranks))
+        count = ranks.together(lambda: scoring(run, ranks))
         report = Report(
             place, teacher, classes or teacher.classes, wanted.per_class, wanted.threshold,
             validation,
@@ -84,7 +77,7 @@ def mine(
 
 
 def _choose(
-    run: "_Run", count: int, output: Path, wanted: Wanted, report: Report, *, write: bool
+    run: Run, count: int, output: Path, wanted: Wanted, report: Report, *, write: bool
 ) -> Report:
     """Choose by the scores of ``count`` chunks; ``write`` says whether to write it too."""
     classes = report.classes
@@ -122,98 +115,3 @@ def _match(given: Classes, wanted: Classes) -> NDArray[np.int32]:
         if known is not None:
             positions[known] = position
     return positions
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The pictures and what the teacher says of them, chunk by chunk, in the folder ``work``."""
-
-    pictures: Unlabelled
-    work: Path
-    chunk: int
-    teacher: Classifier
-    validation: Source | None
-
-    def begin(self, place: str) -> None:
-        """Go on with what lies there, if it is of the same teacher and pictures."""
-        manifest = self.teacher.manifest
-        said: dict[str, Any] = {
-            "place": str(Path(place).resolve()), "chunk": self.chunk,
-            "teacher": manifest.files[WEIGHTS].sha256, "engine": self.teacher.engine.name,
-            "preprocess": manifest.preprocess.model_dump(mode="json"),
-            "temperature": manifest.calibration.temperature,
-            "validation": self.validation.listing_sha256() if self.validation else "",
-        }  # fmt: skip
-        path = self.work / NOTE
-        if _read_note(path) != said:
-            for old in self.work.glob("*.npz"):
-                old.unlink()
-        write_atomic(path, json.dumps(said).encode())
-
-    def score(self, ranks: Ranks) -> int:
-        """Find the scores that are not there yet, of every ``ranks.world``-th chunk.
-
-        Returns how many chunks there are.
-        """
-        known: Known | None = None
-        confirmer: Confirmer | None = None
-        progress = Progress("Asking the teacher")
-        count = 0
-        try:
-            for number, part in enumerate(cut_into_chunks(self.pictures, self.chunk)):
-                count = number + 1
-                if number % ranks.world != ranks.rank:
-                    continue
-                path = self._file(number)
-                if read_scores(path, part.names) is None:
-                    if known is None:  # whoever has all scores already need not look at them
-                        known = know(self.validation)
-                        confirmer = self._make_confirmer()
-                    score(part, self.teacher, known, confirmer).write(path)
-                progress.advance(len(part.names))
-        finally:
-            progress.close()
-        return count
-
-    def read(self, count: int) -> Iterator[Scores]:
-        """Yield the scores of ``count`` chunks. Raises DataError where some are not there."""
-        for number in range(count):
-            scores = read_scores(self._file(number))
-            if scores is None:
-                raise DataError(
-                    f"{self._file(number)} is not there, or cannot be read.",
-                    next_step="Begin again with the same command; several processes must see the "
-                    "same folder.",
-                )
-            yield scores
-
-    def chunks(self, count: int) -> Iterator[Chunk]:
-        """Yield the chunks as they were when they were scored. Raises DataError for other shards.
-
-        Whatever has come since then, names stay with their scores.
-        """
-        if self.pictures.root is not None:
-            for scores in self.read(count):
-                yield Chunk(scores.names, Files(self.pictures.root, scores.names))
-            return
-        pairs = zip(cut_into_chunks(self.pictures, self.chunk), self.read(count), strict=False)
-        for part, scores in pairs:
-            if part.names != scores.names:
-                raise DataError(
-                    f"The shards at {self.pictures.place} have changed while they were read.",
-                    next_step="Begin again: the same command.",
-                )
-            yield part
-
-    def _make_confirmer(self) -> Confirmer | None:
-        return Confirmer(self.teacher.bundle, self.validation) if self.validation else None
-
-    def _file(self, number: int) -> Path:
-        return self.work / f"{number:07}.npz"
-
-
-def _read_note(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -1,0 +1,51 @@
+"""How jobs of Ray Data are run here: what each kind of worker asks for, and their settings."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from residua.cluster.connect import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The fewest and most ``engines``; what of a processor each kind of worker asks for."""
+
+    engines: tuple[int, int]
+    engine: float
+    decoder: float
+    light: float
+    gpu: int
+
+
+def share_out(cluster: Cluster, engines: tuple[int, int] | None, threads: int) -> Shares:
+    """Return how the cores are shared; on few all kinds of workers must find room at once."""
+    gpu = 1 if cluster.gpus else 0
+    free = cluster.gpus or max(1, (cluster.cores - 1) // threads)
+    bounds = engines or (1, free)
+    if cluster.cores > 2 * threads + 1:
+        return Shares(bounds, 0.5 if gpu else threads, 1, 0.25, gpu)
+    return Shares(bounds, 0.25, 0.25, 0.1, gpu)
+
+
+@contextmanager
+def configured(**settings: Any) -> Iterator[None]:
+    """Give Ray Data these settings for the length of the block, and keep its many lines to it."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    settings |= {"enable_progress_bars": False, "print_on_execution_start": False}
+    before = {name: getattr(context, name) for name in settings}
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            setattr(context, name, value)

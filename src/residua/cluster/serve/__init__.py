@@ -1,0 +1,1 @@
+"""``residua serve --cluster``: the server's application as replicas of Ray Serve."""

@@ -1,0 +1,50 @@
+"""One replica: the application of ``residua serve``, with its own house, batcher and limits."""
+
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from residua.cluster.serve.bundles import fetch
+from residua.serve.app import make_app
+from residua.serve.core import make_core
+from residua.serve.memory import give_back_memory
+from residua.serve.models.repository import read_places
+from residua.serve.settings import Settings
+
+
+class Replica:
+    """Ray Serve makes one in each of its actors, and asks whether it is well."""
+
+    def __init__(self, models: list[str], settings: Settings) -> None:
+        """``models`` are spelled as for the command, by paths that every machine has, or URLs."""
+        give_back_memory()
+        self._core = make_core(read_places([fetch(model) for model in models]), settings)
+
+    async def start(self) -> None:
+        """Load the models: before it no request comes."""
+        await self._core.repository.load_all()
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:  # Ray Serve's name for it
+        """Return the application."""
+        return make_app(self._core)
+
+    def check_health(self) -> None:
+        """Raise where it is not ready: Ray Serve puts another in its place."""
+        if not self._core.ready:
+            raise RuntimeError("not ready")
+
+
+class Loaded(Replica):
+    """A replica that has loaded its models when it is made, as Ray Serve wants it."""
+
+    async def __init__(self, models: list[str], settings: Settings) -> None:  # type: ignore[misc]
+        """See ``Replica``; Ray Serve awaits it."""
+        super().__init__(models, settings)
+        await self.start()
+
+
+def make_deployment(**options: Any) -> Any:
+    """Return the deployment, not bound to models yet."""
+    from ray import serve
+
+    return serve.deployment(**options)(serve.ingress()(Loaded))

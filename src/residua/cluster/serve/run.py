@@ -1,0 +1,99 @@
+"""Replicas of the server on a cluster: as many as are needed, replaced without a lost request."""
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+from residua.base.errors import ResiduaError, SettingError
+from residua.cluster.connect import Cluster
+from residua.serve.settings import Settings
+
+APPLICATION = "residua"
+_STARTING = 600.0  # seconds within which the replicas must be ready
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Between two numbers of replicas, each with so many threads, or a GPU.
+
+    ``everywhere`` lets every machine listen, not the first alone.
+    """
+
+    replicas: tuple[int, int]
+    threads: int = 1
+    everywhere: bool = True
+
+
+def deploy(models: list[str], settings: Settings, scale: Scale, cluster: Cluster) -> str:
+    """Serve ``models`` on the cluster; return the address. What is served there is replaced.
+
+    Replicas of the old models end when they have answered what they have accepted, and when new
+    ones are ready. Raises SettingError where no replica finds room, ResiduaError where they fail.
+    """
+    from ray import serve
+    from ray.serve.exceptions import RayServeException
+
+    from residua.cluster.serve.replica import make_deployment
+
+    fewest, most = scale.replicas
+    room = cluster.gpus or cluster.cores // scale.threads
+    if room < fewest:
+        raise SettingError(
+            f"{fewest} replicas do not find room: the cluster has {cluster.cores} cores.",
+            next_step=f"--replicas {max(1, room)}, or fewer --threads.",
+        )
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(
+        http_options={"host": settings.host, "port": settings.port, "keep_alive_timeout_s": 65},
+        proxy_location="EveryNode" if scale.everywhere else "HeadOnly",
+    )
+    deployment = make_deployment(
+        name=APPLICATION,
+        ray_actor_options={"num_gpus": 1} if cluster.gpus else {"num_cpus": scale.threads},
+        autoscaling_config={
+            "min_replicas": fewest, "max_replicas": most, "initial_replicas": fewest,
+            "target_ongoing_requests": 2 * settings.max_batch,
+        },
+        # The house of a replica refuses what is too much; Ray Serve would let it wait.
+        max_ongoing_requests=8 * settings.queue_images,
+        graceful_shutdown_timeout_s=settings.grace, health_check_period_s=5,
+    )  # fmt: skip
+    own = replace(settings, alone=False, grpc_port=None, threads=scale.threads)
+    try:
+        serve.run(deployment.bind(models, own), name=APPLICATION, route_prefix="/")
+    except (RuntimeError, RayServeException) as error:
+        raise ResiduaError(
+            f"The replicas did not become ready: {_reason(error)}",
+            next_step="Every machine must see the bundles, or give --storage.",
+        ) from error
+    return f"http://{settings.host}:{settings.port}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the line that says why a replica failed."""
+    from ray import serve
+
+    status: Any = serve.status().applications.get(APPLICATION)
+    if status is not None:
+        for deployment in status.deployments.values():
+            lines = [line.strip() for line in deployment.message.splitlines() if line.strip()]
+            if told := [line for line in lines if "Error" in line]:
+                return str(told[-1])
+    return str(error).splitlines()[-1]
+
+
+def withdraw() -> None:
+    """Take the replicas away once they have answered what they have accepted."""
+    from ray import serve
+
+    serve.delete(APPLICATION)
+
+
+def wait_for_signal() -> None:
+    """Return at SIGTERM or Ctrl-C."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    stopping.wait()

@@ -1,0 +1,126 @@
+"""Trainings on real clusters against torchrun's, with processes and machines lost on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from making import save_noise
+
+from .conftest import processes_named, wait_until
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Ray warns of its own code
+]
+
+RECIPE = """
+model: {name: ResNet18, small_images: true, widths: [4, 4, 8, 8], stem_width: 4}
+augment: {image_size: 24, flip: 0.5}
+optimiser: {lr: 0.02, momentum: 0.9}
+loop: {epochs: 8, batch_size: 16, micro_batch: 8, log_every: 4}
+precision: {compute: fp32}
+output: {checkpoint_every: 4}
+"""
+WORKER = "ray::RayTrainWorker"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Pictures, a recipe, and what two processes of torchrun make of them."""
+    folder = tmp_path_factory.mktemp("training")
+    for number in range(96):
+        save_noise(
+            folder / "data" / "abc"[number % 3] / f"{number}.png", seed=number, size=(32, 30)
+        )
+    (folder / "recipe.yaml").write_text(RECIPE)
+    words = ["torchrun", "--standalone", "--nproc-per-node", "2", "-m", "residua", "train", "data",
+             "-c", "recipe.yaml", "--output", "reference.bundle"]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words[1:]],
+        cwd=folder, env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+def train(start, place, nodes, tmp_path, workers):
+    return start(
+        "train", place / "data", "-c", place / "recipe.yaml", "--output", tmp_path / "net.bundle",
+        "--cluster", nodes.address, "--workers", workers, "--threads", 1,
+        "--storage", tmp_path / "storage",
+    )  # fmt: skip
+
+
+def weights(path):
+    return load_file(path / "weights.safetensors")
+
+
+def is_under_way(process):
+    """By its second epoch the checkpoint of the first is where others find it."""
+    return "epoch 2 of" in process.log.read_text()
+
+
+def assert_ended(process, tmp_path):
+    assert process.wait(timeout=150) == 0, process.log.read_text()
+    run = tmp_path / "net.run"
+    assert json.loads((run / "run.json").read_text())["finished"]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    epochs = [line["epoch"] for line in lines if line["event"] == "epoch"]
+    assert epochs == list(range(1, 9))  # none lost, none twice
+    assert not list((tmp_path / "storage").iterdir())
+
+
+def assert_equal(found, wanted):
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        assert np.array_equal(found[name], array), name
+
+
+def test_a_machine_is_lost_and_another_takes_its_place(nodes, start, place, tmp_path):
+    """The weights are those of torchrun, bit by bit: the same updates in the same order."""
+    process = train(start, place, nodes.add(count=3), tmp_path, "2")
+    wait_until(lambda: is_under_way(process), what="the second epoch")
+    nodes.lose(processes_named(WORKER)[0])
+    assert_ended(process, tmp_path)
+    assert "Going on with" in process.log.read_text()
+    assert_equal(weights(tmp_path / "net.bundle"), weights(place / "reference.bundle"))
+
+
+def test_a_process_is_killed_and_the_rest_goes_on_alone(nodes, start, place, tmp_path):
+    """With one process in place of two the batches are the same, and so are the updates."""
+    process = train(start, place, nodes.add(count=2), tmp_path, "1:2")
+    wait_until(lambda: is_under_way(process), what="the second epoch")
+    found = processes_named(WORKER)
+    assert len(found) == 2
+    nodes.lose(found[0])
+    assert_ended(process, tmp_path)
+    assert "1 processes" in process.log.read_text()
+    ours, theirs = weights(tmp_path / "net.bundle"), weights(place / "reference.bundle")
+    for name, array in theirs.items():
+        if "running" not in name:  # each process has its own statistics
+            assert ours[name] == pytest.approx(array, abs=2e-3), name
+
+
+def test_the_command_is_killed_and_goes_on(nodes, start, place, tmp_path):
+    process = train(start, place, nodes.add(count=2), tmp_path, "2")
+    wait_until(lambda: is_under_way(process), what="the second epoch")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = train(start, place, nodes, tmp_path, "2")
+    assert_ended(again, tmp_path)
+    assert "Going on with" in again.log.read_text()
+    assert_equal(weights(tmp_path / "net.bundle"), weights(place / "reference.bundle"))
+
+
+def test_what_cannot_be_trained_is_said_in_a_sentence(nodes, start, place, tmp_path):
+    process = train(start, place, nodes.add(), tmp_path, "3")
+    assert process.wait(timeout=90) == 1
+    last = process.log.read_text().splitlines()[-2:]
+    assert last[0] == "Error: 3 processes do not find room: the cluster has 1 cores, 1 a process."
