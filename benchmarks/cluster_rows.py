@@ -5,7 +5,7 @@ RESIDUA_TEST_DATA=FOLDER python benchmarks/cluster_rows.py [ROWS]
 The pictures are the 10,000 of CIFAR-10's test part over and over, in Parquet files of 50,000 rows;
 the network a published ResNet20 for them, OpenVINO with one thread an engine. Measured: pictures a
 second of the whole command, start and listing included, and of its steady part; the memory of its
-processes together, every two seconds, so that it can be seen not to grow; then 100,000 rows with
+processes together, every two seconds, so that it can be seen not to grow; then 50,000 rows with
 one core and with two, and the same pictures by one process of ``Classifier.predict``.
 """
 
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from recording import RESULTS, write_result
 
 DATA = Path(os.environ.get("RESIDUA_TEST_DATA") or RESULTS.parent.parent / "shared" / "data")
-ROWS, PART, FILE = 1_000_000, 100_000, 50_000
+ROWS, PART, FILE = 1_000_000, 50_000, 50_000
 SINGLE = """
 import sys, time
 import pyarrow.parquet as pq
@@ -135,7 +135,7 @@ def main() -> None:
         part = files[: max(1, min(PART, rows) // FILE)]
         record: dict[str, object] = {"rows": rows}
         record["single"] = {
-            f"{cores}_cores": [round(run_single(bundle, part, cores), 1) for _ in range(3)]
+            f"{cores}_cores": [round(run_single(bundle, part, cores), 1) for _ in range(2)]
             for cores in (1, 2)
         }
         print(record, flush=True)

@@ -4,6 +4,7 @@ A picture that cannot be used is a row with the reason, as everywhere.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from residua.pixels.limits import Limits
 from residua.predict.classifier import Classifier
 from residua.predict.crops import prepare_item
 from residua.predict.inputs import Item, UnreadableError
-from residua.predict.pipeline import run_ahead
 from residua.predict.results import Prediction, choose_cut, rank
 
 _TOO_LONG = 1  # byte more than is allowed, so that the limits see it
@@ -96,6 +96,7 @@ class Compute:
         self._classifier = Classifier(receive(sent), hint="throughput", **how)
         self._top_k, self._threshold = choose_cut(self._classifier.manifest, top_k, threshold)
         self._board = board
+        self._threads = ThreadPoolExecutor(self._classifier.engine.lanes, "compute")
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run the network on the crops of a batch."""
@@ -115,21 +116,24 @@ class Compute:
 
     def _predict(self, table: pa.Table) -> Iterator[Prediction]:
         classifier = self._classifier
-        preprocess = classifier.manifest.preprocess
-        side = preprocess.crop_size
+        names, crops = table.column("filename").to_pylist(), table.column("crop").to_pylist()
+        side = classifier.manifest.preprocess.crop_size
+        good = [crop for crop in crops if crop is not None]
+        pixels = np.frombuffer(b"".join(good), dtype=np.uint8)
+        answers = iter(self._run(pixels.reshape(len(good), side, side, -1)) if good else ())
+        for name, crop, error in zip(names, crops, table.column("error").to_pylist(), strict=True):
+            if crop is None:
+                yield Prediction(name, error=error)
+                continue
+            yield rank(
+                next(answers), classifier.classes, filename=name, top_k=self._top_k,
+                threshold=self._threshold,
+            )  # fmt: skip
 
-        def unpack(row: dict[str, Any]) -> np.ndarray:
-            if row["crop"] is None:
-                raise UnreadableError(row["error"])
-            return np.frombuffer(row["crop"], dtype=np.uint8).reshape(side, side, -1)
-
-        engine = classifier.engine
-        rows = _list_rows(table.select(["filename", "crop", "error"]))
-        for row, outcome in run_ahead(rows, unpack, engine, batch_size=engine.good_batch):
-            if isinstance(outcome, ImageError):
-                yield Prediction(row["filename"], error=outcome.problem)
-            else:
-                yield rank(
-                    outcome, classifier.classes, filename=row["filename"],
-                    top_k=self._top_k, threshold=self._threshold,
-                )  # fmt: skip
+    def _run(self, crops: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the probabilities of each crop; several runs are under way where that pays."""
+        engine = self._classifier.engine
+        size = engine.good_batch
+        parts = [crops[at : at + size] for at in range(0, len(crops), size)]
+        for found in self._threads.map(engine.run, parts):
+            yield from found
