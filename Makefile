@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= $(shell nproc 2> /dev/null || echo 2)
 PIP_OPTIONS := --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test quick lint bench cpp cpp-sanitized clean
+.PHONY: help demo test quick lint cluster bench cpp cpp-sanitized clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test    lint, types, import contracts, all tests, the built wheel in an environment of its own"
 	@echo "make quick   the tests without the slow ones"
 	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make cluster Ray, and the tests on real clusters of this machine, about ten minutes"
 	@echo "make bench   measure what results/ claims (about two hours, an idle machine)"
 	@echo "make cpp     the C++ predictor, in cpp/build (cmake, g++, libjpeg's and zlib's headers)"
 	@echo "make clean   remove the environments and what was built"
@@ -63,6 +64,11 @@ test: lint .venv-wheel/.installed .venv-runtime/.installed .venv-triton/.install
 
 quick: .venv/.installed
 	$(BIN)/python -m pytest -m "not slow" -q
+
+# Ray takes 300 MB: `make test` runs these tests too where it is installed.
+cluster: .venv/.installed
+	$(BIN)/pip install $(PIP_OPTIONS) -e '.[dev,cluster]'
+	$(BIN)/python -m pytest -m cluster -q
 
 bench: .venv/.installed cpp
 	$(BIN)/python benchmarks/help_time.py

@@ -13,8 +13,6 @@ import pytest
 
 from residua.base.files import locked
 
-ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
-
 _STORE = 120 << 20  # bytes of a node's object store
 
 
@@ -25,7 +23,9 @@ def no_network(monkeypatch):
 
     def guarded(self, address):
         if self.family == socket.AF_INET and self.type == socket.SOCK_STREAM:
-            own = ray.util.get_node_ip_address()
+            from ray.util import get_node_ip_address
+
+            own = get_node_ip_address()
             assert address[0].startswith("127.") or address[0] in {own, "localhost"}, address
         return connect(self, address)
 
@@ -83,6 +83,8 @@ def nodes(monkeypatch):
     # Two clusters at once would wait for each other's cores.
     with locked(Path(tempfile.gettempdir()) / "residua-cluster-tests.lock"):
         made = Nodes()
+        import ray
+
         try:
             yield made
         finally:

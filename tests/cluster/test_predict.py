@@ -21,6 +21,7 @@ from residua.predict.classifier import load
 
 from .conftest import processes_named, wait_until
 
+pytest.importorskip("ray", reason="the extra cluster is not installed: make cluster")
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,

@@ -19,6 +19,7 @@ from residua.serve.settings import Settings
 
 from .conftest import processes_named
 
+pytest.importorskip("ray", reason="the extra cluster is not installed: make cluster")
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,

@@ -14,6 +14,7 @@ from making import save_noise
 
 from .conftest import processes_named, wait_until
 
+pytest.importorskip("ray", reason="the extra cluster is not installed: make cluster")
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,

@@ -159,8 +159,10 @@ def predict(
     By a PaddleClas configuration, of training or deployment: residua predict -c CONFIG
     """
     if cluster:
+        from residua.cli.cluster.options import refuse
         from residua.cli.cluster.predict import run
 
+        refuse(csv=csv, batch_size=batch_size, device=device != "auto", allow_urls=allow_urls)
         unusable = run(
             images, model, cluster, architecture=architecture, save=save, form=format,
             engines=engines, overwrite=overwrite, json=json, top_k=top_k, threshold=threshold,

@@ -148,8 +148,8 @@ def serve(
         from residua.cli.cluster.serve import run
 
         refused = {
-            "--workers": workers > 1, "--watch": watch, "--certificate": certificate,
-            "--drain-delay": drain_delay,
+            "workers": workers > 1, "watch": watch, "certificate": certificate,
+            "drain_delay": drain_delay,
         }  # fmt: skip
         settings = _make_settings(options | {"grpc_port": 0})
         run(models, cluster, settings, replicas=replicas, storage=storage, refused=refused)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from residua.cli import train_options as option
-from residua.cli.cluster.options import Cluster
+from residua.cli.cluster.options import Cluster, refuse
 from residua.cli.cluster.train import Storage, Threads, Workers, make_trainer
+from residua.cli.fixing import fit_to_size, tell_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,63 +80,17 @@ def train(
         "precision.compute": precision, "precision.quantise": quantise or None,
         "data.val_fraction": val_fraction, "data.multi_label": multi_label or None,
     }  # fmt: skip
-    wishes = Wishes(*_fix(fix, size, config, flags), tuple(override or ()))
+    wishes = Wishes(*fit_to_size(fix, size, config, flags), tuple(override or ()))
     output = output or Path(f"{_stem(data)}.bundle")
-    trainer = _tell_before(fix, size) if fix and size else None
+    trainer = tell_before(fix, size) if fix and size else None
     if cluster:
+        refuse(find_lr=find_lr, device=device == "cuda")
         settings = find_data_part(wishes)
         trainer = make_trainer(cluster, data, val, settings, workers, threads, storage)
     run(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
         find_lr=find_lr, json=json, trainer=trainer,
     )  # fmt: skip
-
-
-def _tell_before(bundle: str, size: int) -> "Trainer":
-    """Return what trains, and says beforehand how the bundle does at ``size`` as it is."""
-
-    def train_after(recipe: "Recipe", parts: "Parts", **how: Any) -> "Trained":
-        from residua.evaluate.resolution import sweep
-        from residua.train.run import train as run_plainly
-        from residua.zoo.weights.resolve import open_bundle
-
-        opened = open_bundle(bundle)
-        if opened.manifest.classes.names == parts.validation.classes.names:
-            (trial,) = sweep(
-                opened, parts.validation, [size], device=how["device"], ranks=how["ranks"]
-            )
-            found = trial.evaluation.metrics
-            value = found.map if found.top1 is None else found.top1
-            how["display"].say(f"Before, at {size} pixels: {value:.2%} of {found.images} pictures.")
-        return run_plainly(recipe, parts, **how)
-
-    return train_after
-
-
-def _fix(
-    bundle: str, size: int | None, config: str, flags: dict[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Return recipe and flags that fit ``bundle`` to ``size`` pixels; as they are without both."""
-    from residua.base.errors import SettingError
-    from residua.zoo.weights.resolve import open_bundle
-
-    if not bundle and not size:
-        return config, flags
-    if not bundle or not size:
-        raise SettingError(
-            "--fix and --size go together.",
-            next_step="residua train DATA --fix YOUR.bundle --size 320",
-        )
-    if flags["augment.image_size"]:
-        raise SettingError("--size says already how large pictures are: leave --image-size.")
-    if flags["model.pretrained"] or flags["model.name"]:
-        raise SettingError(
-            "--fix says already which network it is: leave --pretrained and --model."
-        )
-    row = open_bundle(bundle).manifest.architecture
-    given = {"model.pretrained": bundle, "augment.image_size": size}
-    last = flags["model.freeze"] or f"stage{len(row.depths)}"
-    return config or "fix-size", flags | given | {"model.freeze": last}
 
 
 def run(

@@ -99,7 +99,7 @@ def _locate_by_fsspec(url: str) -> Place:
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
     try:
-        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+        from fsspec.core import url_to_fs
 
         system, path = url_to_fs(url)
     except (ImportError, ValueError) as error:

@@ -1,6 +1,6 @@
 """The options that verbs share on a cluster."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,18 @@ Cluster = Annotated[
         show_default=False,
     ),
 ]
+
+
+def refuse(**given: Any) -> None:
+    """Refuse options, by their names with _ for -, that say something and are not heard there."""
+    from residua.base.errors import SettingError
+
+    for name, value in given.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingError(
+                f"{option} has no meaning on a cluster.", next_step="See docs/cluster.md."
+            )
 
 
 def read_range(text: str, option: str) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.cluster.options import PANEL, read_range
+from residua.cli.cluster.options import PANEL, read_range, refuse
 
 if TYPE_CHECKING:
     from residua.serve.settings import Settings
@@ -35,14 +35,11 @@ def run(
 ) -> None:  # fmt: skip
     """Serve on the cluster: one of this machine until a signal comes, another from now on.
 
-    ``refused`` are options that have no meaning there, by their names, with what was given.
+    ``refused`` are options that are not heard there, as ``refuse`` takes them.
     """
-    from residua.base.errors import SettingError
     from residua.cluster.connect import LOCAL, connected, import_ray
 
-    for name, given in refused.items():
-        if given:
-            raise SettingError(f"{name} has no meaning on a cluster.", next_step="docs/cluster.md")
+    refuse(**refused)
     import_ray()
     from residua.cluster.serve.bundles import place_models
     from residua.cluster.serve.run import Scale, deploy, wait_for_signal, withdraw

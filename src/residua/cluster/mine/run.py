@@ -93,7 +93,7 @@ class _Chunks(Datasource):
     """One task that lists the chunks, as fast as they are asked about."""
 
     def __init__(self, listing: _Listing) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._listing = listing
 
     def estimate_inmemory_data_size(self) -> int | None:

@@ -25,7 +25,7 @@ class Rows(Datasource):
 
     def __init__(self, spans: list[Span]) -> None:
         """``spans`` are in order."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         each = -(-len(spans) // _TASKS)
         self._parts = [spans[at : at + each] for at in range(0, len(spans), each)]
 
