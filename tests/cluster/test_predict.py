@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from making import make_bundle, save_noise
 from residua.base.errors import SettingError
+from residua.base.files import try_lock
 from residua.cluster.connect import connected
 from residua.cluster.predict.job import Wanted, predict
 from residua.cluster.predict.results import read_results
@@ -80,6 +81,10 @@ def test_rows_are_those_of_one_machine(nodes, pictures, bundle, tmp_path):
         assert_same(read_results(output), wanted)
         assert predict([str(pictures)], bundle, output, HOW, cluster) == summary  # done already
 
+        unlock = try_lock(Path(output.path) / "_residua" / ".lock")
+        with pytest.raises(SettingError, match="Another command is predicting"):
+            predict([str(pictures)], bundle, output, HOW, cluster)
+        unlock()
         with pytest.raises(SettingError, match="another job: top_k differ"):
             predict([str(pictures)], bundle, output, Wanted(engine="torch", top_k=1), cluster)
 

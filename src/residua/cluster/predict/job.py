@@ -9,10 +9,14 @@ The same command goes on with what an interrupted job has left.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from residua.base.errors import ResiduaError, SettingError
+from residua.base.files import try_lock
 from residua.base.progress import Progress
 from residua.bundle.store import Bundle
 from residua.cluster.connect import Cluster
@@ -65,17 +69,35 @@ def predict(
     """
     own = output / _OWN
     spans = _begin(inputs, bundle, output, wanted, overwrite=overwrite)
-    total = sum(span.rows for span in spans)
-    if not _read_job(own).get("finished"):
-        _run(spans, total, bundle, output, wanted, cluster)
-    summary = summarise(output, total, wanted.form)
-    if summary.rows != total or summary.twice:
-        raise ResiduaError(
-            f"{output.url} holds {summary.rows} of {total} pictures, {summary.twice} twice.",
-            next_step="Start the same command again.",
-        )
-    _write_job(own, _read_job(own) | {"finished": True})
+    with _alone(own):
+        total = sum(span.rows for span in spans)
+        if not _read_job(own).get("finished"):
+            _run(spans, total, bundle, output, wanted, cluster)
+        summary = summarise(output, total, wanted.form)
+        if summary.rows != total or summary.twice:
+            raise ResiduaError(
+                f"{output.url} holds {summary.rows} of {total} pictures, {summary.twice} twice.",
+                next_step="Add --overwrite." if summary.twice else "Start the same command again.",
+            )
+        _write_job(own, _read_job(own) | {"finished": True})
+        (own / "rows").remove()
     return summary
+
+
+@contextmanager
+def _alone(own: Place) -> Iterator[None]:
+    """Keep other commands of this machine out of a job. Raises SettingError where one is in it."""
+    unlock = None if own.is_remote else try_lock(Path(own.path) / ".lock")
+    if unlock is None and not own.is_remote:
+        raise SettingError(
+            f"Another command is predicting into {Path(own.path).parent} now.",
+            next_step="Wait for it, stop it, or choose another --save.",
+        )
+    try:
+        yield
+    finally:
+        if unlock is not None:
+            unlock()
 
 
 def _begin(
@@ -93,13 +115,15 @@ def _begin(
                 next_step="Choose another --save, or add --overwrite.",
             )
         return [Span(**span) for span in known["spans"]]
+    strange = (file for file in output.files() if f"/{_OWN}/" not in file.path)
     if overwrite and known:
         output.remove()
-    elif output.kind() == "file" or next(output.files(), None) is not None:
+    elif output.kind() == "file" or next(strange, None) is not None:
         raise SettingError(
             f"{output.url} is there and holds no job of residua.",
             next_step="Choose another --save.",
         )
+    own.remove()  # of a job that was killed while it listed its pictures
     own.make()
     spans = make_spans(inputs, own / "listing", image=wanted.image, name=wanted.name)
     _write_job(own, {"of": said, "spans": [span.as_record() for span in spans]})
@@ -114,6 +138,7 @@ def _identify(inputs: list[str], bundle: Bundle, wanted: Wanted) -> dict[str, An
         "preprocess": manifest.preprocess.model_dump(mode="json"),
         "top_k": wanted.top_k, "threshold": wanted.threshold, "format": wanted.form,
         "engine": wanted.engine, "precision": wanted.precision, "exact": wanted.exact,
+        "limits": asdict(wanted.limits),
         "image_column": wanted.image, "name_column": wanted.name,
     }  # fmt: skip
 
