@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from making import save_noise
+from making import make_bundle, save_noise
 from paddle_configurations import base, decode, deployment, normalise, plain, write
 from residua.base.errors import SettingError
 from residua.bundle.store import is_bundle, read_bundle
@@ -210,6 +210,16 @@ def test_a_configuration_of_something_else(place):
     (place / "rec.yaml").write_text("Global: {}\nRecPreProcess: {}\n")
     with pytest.raises(SettingError, match="is no configuration of a classifier"):
         call(*find_configured(["predict", "-c", "rec.yaml"]))
+
+
+def test_export_spares_another_bundle(trained, tmp_path):
+    weights = "Global.pretrained_model=output/ResNet20/best_model"
+    target = f"Global.save_inference_dir={tmp_path / 'precious.bundle'}"
+    words = ("export", "-c", "small.yaml", "-o", weights, "-o", target)
+    precious = make_bundle(tmp_path / "precious.bundle", seed=3)
+    with pytest.raises(SettingError, match="where another bundle lies"):
+        call(*words)
+    assert read_bundle(precious.path).manifest == precious.manifest
 
 
 def test_export_spares_what_is_no_bundle(trained):

@@ -158,3 +158,11 @@ def test_refusals(tmp_path, said, problem):
 def test_refusals_of_deployment(tmp_path, said, problem):
     with pytest.raises(SettingError, match=problem):
         read_deployment(read(tmp_path, deployment(), said))
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_batches_of_nothing(tmp_path, size):
+    with pytest.raises(SettingError, match=f"batch_size is {size}"):
+        read_inference(read(tmp_path, plain("ResNet18"), f"Infer.batch_size={size}"))
+    with pytest.raises(SettingError, match=f"batch_size is {size}"):
+        read_deployment(read(tmp_path, deployment(), f"Global.batch_size={size}"))

@@ -104,3 +104,19 @@ def test_findings_stand_together(tmp_path):
     findings.note("once")
     findings.note("once")
     assert findings.spell() == ["once", "Ignored: Global.{a, b}: why."]
+
+
+def test_a_folder_and_what_holds_itself(tmp_path):
+    with pytest.raises(SettingError, match="is a folder"):
+        read_configuration(tmp_path)
+    path = tmp_path / "self.yaml"
+    path.write_text("Global: &z [*z]\nArch: {name: x}\n")
+    with pytest.raises(SettingError, match="holds itself"):
+        read_configuration(path)
+
+
+def test_quoted_keys_are_parts_too(tmp_path):
+    path = tmp_path / "quoted.yaml"
+    path.write_text('"Global": {epochs: 3}\n"Arch": {name: ResNet18}\n')
+    assert is_configuration(path)
+    assert read_configuration(path).whole.part("Global").whole("epochs") == 3

@@ -121,7 +121,7 @@ def test_boundaries_stay_where_they_were_written(tmp_path):
     assert found == pytest.approx(wanted)
     (note,) = [note for note in notes if "drop_last" not in note]
     assert "10, 40; PaddleClas" in note
-    assert "falls at 30, 60, 90" in note
+    assert "falls to a tenth at 30, 60, 90" in note
 
 
 def test_rates_of_the_command_line_have_the_last_word(tmp_path):

@@ -109,6 +109,7 @@ def test_mutual_learning_of_both(tmp_path):
     assert (part.student_features, part.teacher_features) == (("stage4",), ("stage3.0",))
 
 
+RATE, STEP = "Optimizer.lr", "DataLoader.Train.dataset.transform_ops.2"
 ERASE, FLIP = {"RandomErasing": None}, {"RandFlipImage": {"flip_code": 1}}
 
 
@@ -159,6 +160,21 @@ def test_chances_above_one(tmp_path):
         ("DataLoader.Train.sampler.batch_size=0", "batches of 0"),
         ("DataLoader.Train.dataset.name=MultiLabelDataset", "several labels a picture"),
         ("Arch.name=ResNet18_dbb", "not in the series"),
+        ("Arch.class_num=-5", "class_num is -5"),
+        ("Global.epochs=99999999999999999999999", "epochs is 9999"),
+        ("Optimizer.clip_norm=-1", "a bound is above 0"),
+        (
+            "Optimizer.lr={'name': 'OneCycleLR', 'max_learning_rate': 1, 'divide_factor': 0}",
+            "at le",
+        ),
+        (
+            "Optimizer.lr={'name': 'ReduceOnPlateau', 'learning_rate': 1, 'threshold': 0.5}",
+            "better",
+        ),
+        ("DataLoader.Train.dataset.transform_ops.1.RandCropImage.scale=0.5", "from, to"),
+        (f"{STEP}={{'TimmAutoAugment': {{'config_str': 'rand-m9-mstd0.5'}}}}", "inc1"),
+        (f"{STEP}={{'AugMix': {{'mixture_depth': 5}}}}", "three operations"),
+        ("Infer.PostProces.topk=1", "PostProces"),
     ],
 )
 def test_values_that_make_no_sense(tmp_path, said, problem):
@@ -171,3 +187,47 @@ def test_whose_preparation_is_its_own(tmp_path):
     assert open_source(str(tmp_path / "net.bundle")).own
     save_file(draw_cifar_resnet20(), tmp_path / "resnet20.safetensors")
     assert not open_source(str(tmp_path / "resnet20.safetensors")).own
+
+
+def find_notes(tmp_path, *said):
+    configuration = read(tmp_path, plain("ResNet18"), *said)
+    return translate(configuration, cards=4).recipe, " ".join(configuration.findings.notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"{STEP}={{'AutoAugment': None}}", "leaves black behind the edges"),
+        (f"{STEP}={{'RandAugment': None}}", "PaddleClas's turns one way"),
+        (f"{STEP}={{'PCALighting': None}}", "follows its paper"),
+        ("Optimizer.one_dim_param_no_weight_decay=True", "heeds it with AdamW alone"),
+        ("Optimizer.lr.values=[0.1, 0.05, 0.025, 0.0125]", "falls as it says, at 30, 60, 90"),
+    ],
+)
+def test_what_differs_is_said(tmp_path, said, told):
+    extra = ["Optimizer.lr.learning_rate=0.1"] if "values" in said else []
+    assert told in find_notes(tmp_path, said, *extra)[1]
+    assert told not in find_notes(tmp_path)[1]
+
+
+def test_sides_that_are_taken_out_are_pixels(tmp_path):
+    """length is absolute there, and of a picture of 224 here."""
+    for size, side in ((224, 112), (448, 56), (112, 224)):
+        content = plain("ResNet18")
+        content["DataLoader"]["Train"]["dataset"]["transform_ops"] = [
+            {"RandCropImage": {"size": size}}, {"NormalizeImage": None},
+            {"Cutout": {"length": 112}},
+        ]  # fmt: skip
+        assert translate(read(tmp_path, content), cards=4).recipe.augment.erase.size == side
+
+
+def test_an_optimiser_in_a_list(tmp_path):
+    content = plain("ResNet18")
+    part = dict(content["Optimizer"])
+    name = part.pop("name")
+    content["Optimizer"] = [{name: {"scope": "all", **part}}]
+    wanted = translate(read(tmp_path, plain("ResNet18")), cards=4).recipe
+    assert translate(read(tmp_path, content), cards=4).recipe == wanted
+    content["Optimizer"][0][name]["momentun"] = 0.8
+    with pytest.raises(SettingError, match="momentun"):
+        translate(read(tmp_path, content), cards=4)

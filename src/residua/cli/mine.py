@@ -9,6 +9,7 @@ from residua.cli.cluster.options import PANEL, Cluster
 
 if TYPE_CHECKING:
     from residua.data.source import Source
+    from residua.distil.mine.report import Report
 
 Pictures = Annotated[
     str,
@@ -82,7 +83,6 @@ def mine(
       residua distil mine web-photos/ --teacher big.bundle --per-class 500 --threshold 0.3
     """
     from contextlib import nullcontext
-    from json import dumps
 
     from residua.base.errors import SettingError
     from residua.cli.cluster.mine import scoring_on
@@ -107,6 +107,12 @@ def mine(
             pictures, classifier, output, Wanted(per_class, threshold), overwrite=overwrite,
             validation=_open_validation(validation) if validation else None, scoring=scoring,
         )  # fmt: skip
+    _print(report, output, json=json)
+
+
+def _print(report: "Report", output: Path, *, json: bool) -> None:
+    from json import dumps
+
     if json:
         typer.echo(dumps(report.as_record(), ensure_ascii=False))
         return

@@ -1,11 +1,36 @@
 """``residua predict``: pictures in, classes out."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from residua.cli.cluster.options import PANEL, Cluster
+from residua.cli.cluster.options import Cluster
+from residua.cli.predict_options import (
+    AllowUrls,
+    BatchSize,
+    Csv,
+    Device,
+    Engine,
+    Engines,
+    Exact,
+    FormatName,
+    ImageColumn,
+    Images,
+    Json,
+    MaxBytes,
+    MaxPixels,
+    Model,
+    NameColumn,
+    Overwrite,
+    Precision,
+    Row,
+    Save,
+    Threads,
+    Threshold,
+    TopK,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,104 +41,6 @@ if TYPE_CHECKING:
 
 _MANY = 32  # pictures, from which on several runs are under way rather than each the quickest
 UNREADABLE = 3  # exit code: done, but some pictures could not be used
-
-
-Images = Annotated[
-    list[str],
-    typer.Argument(
-        help="Files, folders (searched recursively), globs, list files (.txt, a path a line), "
-        "https URLs (with --allow-urls), or - for standard input.",
-        show_default=False,
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option("--model", "-m", help="A name from `residua models`, a bundle, a weight file."),
-]
-Row = Annotated[
-    str | None, typer.Option(help="The network of a weight file, where its tensors fit several.")
-]
-TopK = Annotated[
-    int | None,
-    typer.Option(
-        "--top-k", "-k", min=1,
-        help="Classes a picture [default: 5; multi-label: all above the threshold].",
-    ),
-]  # fmt: skip
-Threshold = Annotated[
-    float | None,
-    typer.Option(
-        min=0, max=1,
-        help="Leave out classes of a smaller probability [default: 0; multi-label: 0.5].",
-    ),
-]  # fmt: skip
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Pictures a run of the network [default: by engine].")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="One CSV row a picture and class.")]
-FormatName = Annotated[
-    str | None,
-    typer.Option(
-        help="table, json, csv, or text (the line that PaddleClas prints) "
-        "[default: table on a terminal, json in a pipe]; of a cluster parquet or json."
-    ),
-]
-Save = Annotated[
-    str | None,
-    typer.Option(
-        help="Also write the results to this file: .json, .jsonl, .csv or .txt; of a cluster a "
-        "folder, or a URL."
-    ),
-]
-Engine = Annotated[str, typer.Option(help="auto, openvino, onnxruntime, torch, …")]
-Precision = Annotated[
-    str, typer.Option(help="fp32, bf16, fp16, int8 (of an export), or fastest of them.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
-]
-Exact = Annotated[
-    bool, typer.Option("--exact", help="Decode very large photos at full size, slower.")
-]
-MaxBytes = Annotated[int | None, typer.Option(min=1, help="Refuse larger files [default: 64 MB].")]
-MaxPixels = Annotated[
-    int | None, typer.Option(min=1, help="Refuse pictures of more [default: 100 million].")
-]
-AllowUrls = Annotated[
-    bool, typer.Option("--allow-urls", help="Permit https addresses (public hosts only).")
-]
-Engines = Annotated[
-    str,
-    typer.Option(
-        metavar="MIN:MAX",
-        help="Processes that compute, each with --threads threads or a GPU; all else decodes "
-        "[default: as there is room].",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-ImageColumn = Annotated[
-    str,
-    typer.Option(
-        help="Of Parquet files: the column of pictures [default: by its usual names].",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-NameColumn = Annotated[
-    str,
-    typer.Option(
-        help="Of Parquet files: the column that names pictures [default: file and row].",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace the results of another job.", rich_help_panel=PANEL),
-]
 
 
 def predict(
@@ -158,40 +85,58 @@ def predict(
 
     By a PaddleClas configuration, of training or deployment: residua predict -c CONFIG
     """
+    given = SimpleNamespace(**locals())
     if cluster:
-        from residua.cli.cluster.options import refuse
-        from residua.cli.cluster.predict import run
+        _predict_there(given)
+    else:
+        _predict_here(given)
 
-        refuse(csv=csv, batch_size=batch_size, device=device != "auto", allow_urls=allow_urls)
-        unusable = run(
-            images, model, cluster, architecture=architecture, save=save, form=format,
-            engines=engines, overwrite=overwrite, json=json, top_k=top_k, threshold=threshold,
-            engine=engine, precision=precision, threads=threads or 1, exact=exact,
-            limits=_limit(max_bytes, max_pixels), image=image_column, name=name_column,
-        )  # fmt: skip
-        if unusable:
-            raise typer.Exit(UNREADABLE)
-        return
+
+def _predict_here(given: SimpleNamespace) -> None:
+    """Print the predictions of this process as they come."""
     from residua.base.machine import usable_cores
     from residua.base.progress import progressing
     from residua.predict.classifier import load
 
-    form = _choose_format(format, json=json, csv=csv)
-    counted = _count_inputs(images)
+    form = _choose_format(given.format, json=given.json, csv=given.csv)
+    counted = _count_inputs(given.images)
     few = counted is not None and counted < _MANY
-    told = _tell if sys.stderr.isatty() or precision != "fp32" else None
+    told = _tell if sys.stderr.isatty() or given.precision != "fp32" else None
     classifier = load(
-        model, architecture=architecture, engine=engine, device=device, precision=precision,
-        threads=threads or usable_cores(), limits=_limit(max_bytes, max_pixels), exact=exact,
-        notify=told, hint="latency" if few else "throughput",
+        given.model, architecture=given.architecture, engine=given.engine, device=given.device,
+        precision=given.precision, threads=given.threads or usable_cores(),
+        limits=_limit(given.max_bytes, given.max_pixels), exact=given.exact, notify=told,
+        hint="latency" if few else "throughput",
     )  # fmt: skip
     predictions = classifier.predict(
-        images, top_k=top_k, batch_size=batch_size, threshold=threshold, allow_urls=allow_urls
-    )
+        given.images, top_k=given.top_k, batch_size=given.batch_size, threshold=given.threshold,
+        allow_urls=given.allow_urls,
+    )  # fmt: skip
     counts = {"bad": 0, "all": 0}
     watched = _count(progressing(predictions, "predicting", counted), counts)
-    _show(watched if save is None else _save(watched, save), form)
+    _show(watched if given.save is None else _save(watched, given.save), form)
     _conclude(counts)
+
+
+def _predict_there(given: SimpleNamespace) -> None:
+    """Let a cluster write the predictions."""
+    from residua.cli.cluster.options import refuse
+    from residua.cli.cluster.predict import run
+
+    refuse(
+        csv=given.csv, batch_size=given.batch_size, device=given.device != "auto",
+        allow_urls=given.allow_urls,
+    )  # fmt: skip
+    unusable = run(
+        given.images, given.model, given.cluster, architecture=given.architecture,
+        save=given.save, form=given.format, engines=given.engines, overwrite=given.overwrite,
+        json=given.json, top_k=given.top_k, threshold=given.threshold, engine=given.engine,
+        precision=given.precision, threads=given.threads or 1, exact=given.exact,
+        limits=_limit(given.max_bytes, given.max_pixels), image=given.image_column,
+        name=given.name_column,
+    )  # fmt: skip
+    if unusable:
+        raise typer.Exit(UNREADABLE)
 
 
 def _tell(line: str) -> None:

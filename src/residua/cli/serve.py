@@ -145,16 +145,25 @@ def serve(
     options = dict(locals())
     _need_libraries()
     if cluster:
-        from residua.cli.cluster.serve import run
+        _serve_there(options)
+    else:
+        _run(models, _make_settings(options), workers=workers, quiet=quiet)
 
-        refused = {
-            "workers": workers > 1, "watch": watch, "certificate": certificate,
-            "drain_delay": drain_delay,
-        }  # fmt: skip
-        settings = _make_settings(options | {"grpc_port": 0})
-        run(models, cluster, settings, replicas=replicas, storage=storage, refused=refused)
-        return
-    _run(models, _make_settings(options), workers=workers, quiet=quiet)
+
+def _serve_there(options: dict[str, Any]) -> None:
+    """Let a cluster serve."""
+    from residua.cli.cluster.options import refuse
+    from residua.cli.cluster.serve import run
+
+    refuse(
+        workers=options["workers"] > 1,
+        **{name: options[name] for name in ("watch", "certificate", "drain_delay")},
+    )
+    settings = _make_settings(options | {"grpc_port": 0})
+    run(
+        options["models"], options["cluster"], settings, replicas=options["replicas"],
+        storage=options["storage"],
+    )  # fmt: skip
 
 
 def _make_settings(options: dict[str, Any]) -> "Settings":

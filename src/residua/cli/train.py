@@ -1,6 +1,7 @@
 """residua train: from a folder of pictures to a bundle."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -67,19 +68,9 @@ def train(
     processes: torchrun --nproc-per-node N -m residua train DATA … Several machines: the same with
     --nnodes, or --cluster (docs/cluster.md).
     """
-    from residua.train.plan.budget import read_minutes
     from residua.train.recipe.compose import Wishes, find_data_part
 
-    flags = {
-        "model.name": model or None, "model.pretrained": pretrained or None,
-        "model.freeze": freeze, "loop.epochs": epochs, "loop.seed": seed,
-        "loop.batch_size": batch_size, "loop.budget_minutes": read_minutes(budget),
-        "augment.image_size": image_size, "augment.mix.mixup": mixup,
-        "optimiser.lr": lr, "optimiser.weight_decay": weight_decay, "output.track": track or None,
-        "schedule.warmup_epochs": warmup_epochs, "loss.label_smoothing": label_smoothing,
-        "precision.compute": precision, "precision.quantise": quantise or None,
-        "data.val_fraction": val_fraction, "data.multi_label": multi_label or None,
-    }  # fmt: skip
+    flags = _read_flags(SimpleNamespace(**locals()))
     wishes = Wishes(*fit_to_size(fix, size, config, flags), tuple(override or ()))
     output = output or Path(f"{_stem(data)}.bundle")
     trainer = tell_before(fix, size) if fix and size else None
@@ -91,6 +82,23 @@ def train(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
         find_lr=find_lr, json=json, trainer=trainer,
     )  # fmt: skip
+
+
+def _read_flags(given: SimpleNamespace) -> dict[str, Any]:
+    """Return what the options say of the recipe, by its keys; None says nothing."""
+    from residua.train.plan.budget import read_minutes
+
+    return {
+        "model.name": given.model or None, "model.pretrained": given.pretrained or None,
+        "model.freeze": given.freeze, "loop.epochs": given.epochs, "loop.seed": given.seed,
+        "loop.batch_size": given.batch_size, "loop.budget_minutes": read_minutes(given.budget),
+        "augment.image_size": given.image_size, "augment.mix.mixup": given.mixup,
+        "optimiser.lr": given.lr, "optimiser.weight_decay": given.weight_decay,
+        "output.track": given.track or None, "schedule.warmup_epochs": given.warmup_epochs,
+        "loss.label_smoothing": given.label_smoothing, "precision.compute": given.precision,
+        "precision.quantise": given.quantise or None, "data.val_fraction": given.val_fraction,
+        "data.multi_label": given.multi_label or None,
+    }  # fmt: skip
 
 
 def run(

@@ -47,7 +47,7 @@ def read_inference(configuration: Configuration) -> Inference:
     cut = _read_cut(process, process.text("name", "Topk"))
     steps = part.steps("transforms")
     found = Inference(
-        part.text("infer_imgs"), part.whole("batch_size", 1),
+        part.text("infer_imgs"), _read_batch(part),
         preprocess=_read_steps(steps, part.where("transforms")),
         insisted=configuration.says("Infer.transforms"),
         device=find_device(configuration.whole.part("Global")), save=part.text("save_dir"), **cut,
@@ -71,7 +71,7 @@ def read_deployment(configuration: Configuration) -> tuple[str, Inference]:
     kind = process.text("main_indicator", "Topk")
     process.ignore("SavePreLabel", reason="answers go to standard output, with --json as JSON")
     found = Inference(
-        general.text("infer_imgs"), general.whole("batch_size", 1),
+        general.text("infer_imgs"), _read_batch(general),
         preprocess=_read_steps(steps, "PreProcess.transform_ops"),
         insisted=configuration.says("PreProcess"), **_read_engine(general),
         **_read_cut(process.part(kind), kind),
@@ -136,6 +136,13 @@ def prepare_as(
     return manifest
 
 
+def _read_batch(part: Section) -> int:
+    size = part.whole("batch_size", 1)
+    if size < 1:
+        raise part.refused("batch_size", f"is {size}")
+    return size
+
+
 def _read_steps(steps: Steps, place: str) -> Preprocess | None:
     return read_preprocess(steps, place) if steps else None
 
@@ -167,7 +174,10 @@ def _read_engine(general: Section) -> dict[str, Any]:
         "enable_mkldnn", "ir_optim", "gpu_mem", "min_subgraph_size", "workspace_size", reason=_SPEED
     )  # fmt: skip
     general.ignore(
-        "enable_benchmark", "enable_profile", reason="times are measured by residua bench"
+        "enable_benchmark",
+        "enable_profile",
+        "benchmark",
+        reason="times are measured by residua bench",
     )
     for key in ("use_npu", "use_xpu", "use_mlu", "use_gcu"):
         general.expect(key, False, why="and such devices are not driven from here")

@@ -22,9 +22,10 @@ from residua.zoo.weights.catalogue import is_known
 from residua.zoo.weights.resolve import open_bundle
 
 
-def settle(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+def settle(recipe: Recipe, overrides: Sequence[str], *, opened: bool = True) -> Recipe:
     """Return the recipe with ``overrides`` of residua's own, its weights found on the disk.
 
+    Unless ``opened`` a teacher is not opened, nor fetched, and its fingerprint is found later.
     Raises what overriding raises, SettingError for weights that are not there.
     """
     recipe = override(recipe, overrides) if overrides else recipe
@@ -33,7 +34,7 @@ def settle(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     ):  # fmt: skip
         if given and not is_known(given):
             recipe = change(recipe, {key: resolve(given)})
-    return recipe if recipe.distil.method == "none" else name_teacher(recipe)
+    return name_teacher(recipe) if opened and recipe.distil.method != "none" else recipe
 
 
 def fit_precision(recipe: Recipe, device: str, findings: Findings) -> Recipe:

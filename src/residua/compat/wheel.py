@@ -148,7 +148,7 @@ def read_bool(text: str, option: str) -> bool:
 
 def _configure(options: dict[str, Any], overrides: Sequence[str]) -> Configuration:
     """Return the package's configuration with ``options`` and ``overrides``; None says nothing."""
-    content = deepcopy(_DEFAULTS)
+    content, said = deepcopy(_DEFAULTS), set()
     for name, value in options.items():
         if name not in _KEYS | dict.fromkeys(_OF_OTHER_TASKS):
             raise TypeError(f"PaddleClas has no option {name!r}.")
@@ -159,7 +159,8 @@ def _configure(options: dict[str, Any], overrides: Sequence[str]) -> Configurati
         for step in path:
             part = part[step]
         part[key] = value
-    begun = Configuration(Path(), Section(content, "", Findings()))
+        said.add(_KEYS[name])
+    begun = Configuration(Path(), Section(content, "", Findings()), frozenset(said))
     return override(begun, overrides)
 
 

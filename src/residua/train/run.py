@@ -84,10 +84,9 @@ def train(
 
     ``run_folder`` (None: nothing is written before the end) takes checkpoints and the record; an
     interrupted run of the same recipe and pictures there goes on exactly, unless ``restart``.
-    ``cache_bytes`` is the memory for pictures of each part; ``make_learner`` says what is learnt
-    by, the labels if nothing else. ``saved`` is called by every process after each checkpoint, with
-    the updates so far. Raises StoppedError after SIGTERM or Ctrl-C (the run can go on),
-    TrainingError where it diverged.
+    ``cache_bytes`` is for pictures of each part, ``make_learner`` says what is learnt by,
+    ``saved`` is called after each checkpoint by every process. Raises StoppedError after SIGTERM or
+    Ctrl-C (the run can go on), TrainingError where it diverged.
     """
     _refuse(recipe, parts.training, output, overwrite=overwrite)
     _refuse_without_teacher(recipe, make_learner)

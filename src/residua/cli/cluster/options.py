@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-PANEL = "On a cluster (docs/cluster.md)"
+PANEL = "On a cluster"
 
 Cluster = Annotated[
     str,

@@ -1,10 +1,10 @@
 """residua serve --cluster: replicas that stay, or serve until a signal comes."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from residua.cli.cluster.options import PANEL, read_range, refuse
+from residua.cli.cluster.options import PANEL, read_range
 
 if TYPE_CHECKING:
     from residua.serve.settings import Settings
@@ -31,15 +31,10 @@ Storage = Annotated[
 
 def run(
     models: list[str], address: str, settings: "Settings", *, replicas: str, storage: str,
-    refused: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Serve on the cluster: one of this machine until a signal comes, another from now on.
-
-    ``refused`` are options that are not heard there, as ``refuse`` takes them.
-    """
+    """Serve on the cluster: one of this machine until a signal comes, another from now on."""
     from residua.cluster.connect import LOCAL, connected, import_ray
 
-    refuse(**refused)
     import_ray()
     from residua.cluster.serve.bundles import place_models
     from residua.cluster.serve.run import Scale, deploy, wait_for_signal, withdraw

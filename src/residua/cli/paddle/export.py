@@ -1,10 +1,15 @@
 """residua export -c CONFIGURATION: weights for other runtimes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from residua.cli.paddle.reading import Config, Json, Override, Profiler, read_theirs, tell
+
+if TYPE_CHECKING:
+    from residua.bundle.store import Bundle
+    from residua.compat.config.section import Section
 
 
 def export(
@@ -31,9 +36,23 @@ def export(
     bundle = adapt(opened.bundle, wanted, configuration, own=opened.own)
     if target.exists() and any(target.iterdir()) and not is_bundle(target):
         raise general.refused("save_inference_dir", f"is {target}, where something else lies")
+    if is_bundle(target):
+        _refuse_another(target, bundle, general)
     configuration.hear()
     tell(configuration)
     written = write_bundle(target, bundle.manifest, bundle.tensors(), overwrite=True)
     outcomes = list(export_bundle(written, ("openvino", "onnx"), notify=lambda _: None))
     typer.echo(f"Wrote {target}.", err=True)
     conclude(outcomes, json=json)
+
+
+def _refuse_another(target: Path, bundle: "Bundle", general: "Section") -> None:
+    """Refuse to put a bundle in the place of one of other weights."""
+    from residua.bundle.store import WEIGHTS, read_bundle
+
+    there = read_bundle(target).manifest.files.get(WEIGHTS)
+    if there is not None and there.sha256 != bundle.manifest.files[WEIGHTS].sha256:
+        raise general.refused(
+            "save_inference_dir", f"is {target}, where another bundle lies",
+            "Name another folder, or remove that one.",
+        )  # fmt: skip

@@ -17,7 +17,7 @@ def spell_import(path: Path, overrides: list[str], *, cards: int) -> str:
 
     configuration, ours = read(path, overrides)
     translation = translate(configuration, cards=cards)
-    recipe = settle(translation.recipe, ours)
+    recipe = settle(translation.recipe, ours, opened=False)
     verb = "train" if recipe.distil.method == "none" else "distil"
     places = f"{translation.training.path} --val {translation.validation.path}"
     head = [
@@ -28,7 +28,12 @@ def spell_import(path: Path, overrides: list[str], *, cards: int) -> str:
         *_tell_roots(translation), "",
         *configuration.findings.spell(),
     ]  # fmt: skip
-    lines = [part for line in head for part in textwrap.wrap(line, 98) or [""]]
+    whole = ("Command: ", "Source: ")  # to be copied
+    lines = [
+        part
+        for line in head
+        for part in ([line] if line.startswith(whole) else textwrap.wrap(line, 98) or [""])
+    ]
     return "\n".join([*(f"# {line}".rstrip() for line in lines), "", spell_recipe(recipe)])
 
 

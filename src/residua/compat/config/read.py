@@ -77,7 +77,8 @@ def is_configuration(path: Path) -> bool:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (UnicodeDecodeError, OSError):
         return False
-    return len(_PARTS & {line.partition(":")[0] for line in lines if ":" in line}) >= 2
+    names = {line.partition(":")[0].strip(" \"'{,") for line in lines if ":" in line}
+    return len(_PARTS & names) >= 2
 
 
 def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configuration:
@@ -85,8 +86,10 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
 
     Raises SettingError for what is no YAML, no mapping, or an override that fits nowhere.
     """
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder: a configuration is a YAML file.")
     if not path.is_file():
-        known = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        known = [e.name for e in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         near = ", ".join(nearest(path.name, known, count=3))
         raise SettingError(
             f"There is no configuration {path}.",
@@ -94,7 +97,7 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(f"{path} is not YAML: {error}.") from error
     if not isinstance(content, Mapping):
         raise SettingError(f"{path} is no configuration: keys and values are expected.")
@@ -105,7 +108,10 @@ def read_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
             "PreProcess and PostProcess.",
         )
     findings = Findings()
-    whole = _copy(content, [_MOST])
+    try:
+        whole = _copy(content, [_MOST])
+    except RecursionError as error:
+        raise SettingError(f"{path} is nested too deeply, or holds itself.") from error
     return override(Configuration(path, Section(whole, "", findings)), overrides)
 
 

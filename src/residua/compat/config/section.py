@@ -92,6 +92,14 @@ class Section:
         self._asked[key] = section
         return section
 
+    def has_taken(self, key: str) -> bool:
+        """Tell whether ``key`` has been read as a part."""
+        return isinstance(self._asked.get(key), Section)
+
+    def adopt(self, key: str, part: "Section") -> None:
+        """Let ``part`` be what stands at ``key``, and be closed with the rest."""
+        self._asked[key] = part
+
     def steps(self, key: str) -> list[tuple[str, "Section"]]:
         """Return a list of single operations, as ``- Name: {settings}``, by name.
 

@@ -79,14 +79,14 @@ def read_batch(part: Section) -> int:
     return part.part("sampler").whole("batch_size", 64)
 
 
-def count_updates(part: Section, *, cards: int) -> float | None:
+def count_updates(part: Section, batch: int) -> int | None:
     """Return how many updates an epoch of the training list has; None where there is no list."""
     listing = Path(part.part("dataset").text("cls_label_path"))
     if not listing.is_file():
         return None
     with listing.open("rb") as file:
         pictures = sum(bool(line.strip()) for line in file)
-    return pictures / (read_batch(part) * cards)
+    return max(1, pictures // batch)
 
 
 def ignore_evaluation(part: Section) -> None:

@@ -42,7 +42,7 @@ def translate_general(configuration: Configuration) -> dict[str, Any]:
         raise general.refused("eval_mode", f"is {mode}: residua classifies")
     general.expect("iter_per_epoch", None, why="and an epoch is all pictures here")
     epochs = general.whole("epochs", 120)
-    if epochs < 1:
+    if not 1 <= epochs <= 1_000_000:
         raise general.refused("epochs", f"is {epochs}")
     every = general.whole("eval_interval", 1)
     values: dict[str, Any] = {

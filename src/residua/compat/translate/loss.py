@@ -60,7 +60,7 @@ def translate_metric(configuration: Configuration, *, multi_label: bool) -> dict
     found = metric.steps("Eval")
     for name, part in found:
         part.ignore("model_key", reason="the student is what is validated")
-        if part.numbers("topk", [1])[0] != 1:
+        if part.numbers("topk", [1])[:1] != [1]:
             part.findings.note(f"{part.where('topk')}: the best model is chosen by top-1 here.")
         if name not in _ACCURACY | _SEVERAL:
             raise metric.refused("Eval", f"is {name}, which residua does not count")

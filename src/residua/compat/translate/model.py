@@ -96,7 +96,10 @@ def count_classes(configuration: Configuration) -> int:
     if "models" in arch:  # of a DistillationModel the student's
         key = arch.text("infer_model_name", "Student")
         found += [part.whole("class_num", 0) for name, part in arch.steps("models") if name == key]
-    return next((count for count in found if count), 1000)
+    count = next((count for count in found if count), 1000)
+    if count < 1:
+        raise arch.refused("class_num", f"is {count}")
+    return count
 
 
 def find_start(configuration: Configuration, arch: Section, name: str) -> str:

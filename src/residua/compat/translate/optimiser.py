@@ -14,7 +14,10 @@ def translate_optimiser(configuration: Configuration) -> dict[str, Any]:
     part.ignore("multi_precision", reason="weights are float32 here, whatever computes")
     part.ignore("lazy_mode", reason="there are no sparse gradients here")
     values: dict[str, Any] = {}
-    if bound := part.number("clip_norm", 0.0):
+    bound = part.number("clip_norm", 0.0)
+    if bound < 0:
+        raise part.refused("clip_norm", f"is {bound:g}; a bound is above 0")
+    if bound:
         values["optimiser.clip_tensor_norm"] = bound  # theirs is of each tensor by itself
     return values | _read_step(part)
 
@@ -53,15 +56,17 @@ def _read_step(part: Section) -> dict[str, Any]:
 def find_optimiser(configuration: Configuration) -> Section:
     """Return the one optimiser; of a list of one that is of everything, this one."""
     whole = configuration.whole
-    if not isinstance(whole.content.get("Optimizer"), list):
-        return whole.part("Optimizer")
-    found = whole.steps("Optimizer")
-    if len(found) != 1 or found[0][1].take("scope", "all") != "all":
-        raise whole.refused(
-            "Optimizer", "has several, by parts of the network", "Give one for all."
-        )
-    ((name, part),) = found
-    return Section({"name": name, **part.content}, part.place, part.findings)
+    if isinstance(whole.content.get("Optimizer"), list) and not whole.has_taken("Optimizer"):
+        found = whole.steps("Optimizer")
+        if len(found) != 1 or found[0][1].take("scope", "all") != "all":
+            raise whole.refused(
+                "Optimizer", "has several, by parts of the network", "Give one for all."
+            )
+        ((name, part),) = found
+        content = {"name": name, **part.content}
+        content.pop("scope", None)
+        whole.adopt("Optimizer", Section(content, part.place, part.findings))
+    return whole.part("Optimizer")
 
 
 def read_decay(part: Section, *, coupled: bool) -> dict[str, Any]:
@@ -86,6 +91,11 @@ def read_decay(part: Section, *, coupled: bool) -> dict[str, Any]:
             "To leave out all scales and biases: one_dim_param_no_weight_decay: True",
         )  # fmt: skip
     spared = part.flag("one_dim_param_no_weight_decay")
+    if spared and part.text("name") != "AdamW":
+        part.findings.note(
+            f"{part.where('one_dim_param_no_weight_decay')} spares scales and biases, as it says; "
+            "PaddleClas heeds it with AdamW alone."
+        )
     values = {"optimiser.weight_decay": coefficient, "optimiser.decay_all": not spared}
     if kind == "L1":
         values |= {"optimiser.weight_decay": 0.0, "optimiser.l1": coefficient}

@@ -18,7 +18,7 @@ _CURVES = (
 
 
 def translate_schedule(
-    rate: Section, *, epochs: int, updates: float | None = None, values_said: bool = False
+    rate: Section, *, epochs: int, updates: int | None = None, values_said: bool = False
 ) -> Values:
     """Return the keys of ``schedule`` and ``optimiser.lr``. Raises SettingError.
 
@@ -52,7 +52,7 @@ def translate_schedule(
     return values
 
 
-def _read_curve(rate: Section, *, epochs: int, updates: float | None, values_said: bool) -> Values:
+def _read_curve(rate: Section, *, epochs: int, updates: int | None, values_said: bool) -> Values:
     match rate.text("name", "Constant"):
         case "Piecewise":
             return _read_piecewise(rate, epochs=epochs, values_said=values_said)
@@ -144,10 +144,11 @@ def _read_piecewise(rate: Section, *, epochs: int, values_said: bool) -> Values:
     if steps[0] <= 0:
         raise rate.refused("values", f"begin at {steps[0]:g}; a rate is above 0")
     reached = [epoch for epoch in falls if epoch < epochs]
-    if "learning_rate" in rate and reached != rule:
+    tenfold = all(abs(after - before / 10) < _ROUNDING for before, after in pairwise(steps))
+    if "learning_rate" in rate and not (reached == rule and tenfold):
         rate.findings.note(
-            f"{rate.place} falls at the epochs that it names, {_spell(reached)}; PaddleClas, where "
-            f"learning_rate stands beside them, falls at {_spell(rule)}."
+            f"{rate.place} falls as it says, at {_spell(reached)}; PaddleClas, where "
+            f"learning_rate stands beside them, falls to a tenth at {_spell(rule)}."
         )
     milestones = [epoch + later for epoch in falls]
     factors = {after / before for before, after in pairwise(steps) if before}
@@ -169,16 +170,18 @@ def _read_one_cycle(rate: Section, *, epochs: int) -> Values:
     rate.expect("anneal_strategy", "cos", why="and one cycle follows a cosine here")
     rate.expect("three_phase", False, why="and one cycle has two phases here")
     rate.expect("warmup_epoch", 0, why="and one cycle has its own rise")
-    share = rate.number("phase_pct", 0.3)
+    share, divisor = rate.number("phase_pct", 0.3), rate.number("divide_factor", 25.0)
+    if divisor < 1 or not 0 < share < 1:
+        raise rate.refused("divide_factor", "is at least 1, and phase_pct within 0…1")
     return {
         "optimiser.lr": peak, "schedule.curve": "one-cycle",
         "schedule.warmup_epochs": share * epochs,
-        "schedule.warmup_start": 1 / rate.number("divide_factor", 25.0),
+        "schedule.warmup_start": 1 / divisor,
         "schedule.final": rate.number("end_learning_rate", 1e-10) / peak,
     }  # fmt: skip
 
 
-def _read_cyclic(rate: Section, updates: float | None) -> Values:
+def _read_cyclic(rate: Section, updates: int | None) -> Values:
     """Return triangles between two rates (arXiv 1506.01186), whose lengths are in updates there.
 
     Of a rate that changes by epoch they are in epochs.
@@ -196,9 +199,15 @@ def _read_cyclic(rate: Section, updates: float | None) -> Values:
             "counts updates, and without the list of pictures nobody knows how many an epoch has",
             "Put the list where cls_label_path says, or set by_epoch: True.",
         )  # fmt: skip
+    if not rate.flag("by_epoch"):
+        rate.findings.note(
+            f"{rate.where('step_size_up')} counts updates: an epoch of the list has {each:g}."
+        )
     rise = rate.number("step_size_up") / each
     fall = rate.number("step_size_down", rise * each) / each
     mode, exponent = rate.text("mode", "triangular"), rate.number("exp_gamma", 1.0)
+    if not (0 < exponent <= 1 and rise > 0 and fall > 0):
+        raise rate.refused("step_size_up", "and step_size_down are above 0, exp_gamma in 0…1")
     falls = {
         "triangular": {},
         "triangular2": {"schedule.cycle_fall": "steps", "schedule.gamma": 0.5},
@@ -222,7 +231,8 @@ def _read_plateau(rate: Section) -> Values:
             f"{rate.where('mode')} is min, and PaddleClas steps it by the accuracy; here the rate "
             "falls when accuracy stops rising."
         )
-    rate.ignore("threshold", "threshold_mode", "epsilon", reason="any better validation counts")
+    rate.expect("threshold", 1e-4, why="and any better validation counts here")
+    rate.ignore("threshold_mode", "epsilon", reason="any better validation counts")
     patience = rate.whole("patience", 10) + 1  # there the rate falls after more than patience
     return {
         "optimiser.lr": rate.number("learning_rate"), "schedule.curve": "plateau",

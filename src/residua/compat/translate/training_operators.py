@@ -49,6 +49,17 @@ def translate_training(dataset: Section) -> Values:
             "transform_ops", f"crops nothing: {', '.join(names) or 'it is empty'}",
             "Add RandCropImage: {size: 224}, or ResizeImage and CropImage.",
         )  # fmt: skip
+    return _scale_erasing(values)
+
+
+def _scale_erasing(values: Values) -> Values:
+    """Return sides in pixels as those of a picture of 224, which ours are; theirs are absolute."""
+    scale = 224 / values["augment.image_size"]
+    if "augment.erase.size" in values:
+        values["augment.erase.size"] = max(1, round(values["augment.erase.size"] * scale))
+    if "augment.erase.grid" in values:
+        low, high = (max(1, round(side * scale)) for side in values["augment.erase.grid"])
+        values["augment.erase.grid"] = [low, high]
     return values
 
 
@@ -103,9 +114,16 @@ def _read_random_crop(step: Section) -> Values:
     return {
         "augment.image_size": read_square(step, "size"), "augment.crop.kind": "random",
         "augment.crop.rule": "torchvision" if step.flag("use_log_aspect") else "paddle",
-        "augment.crop.scale": step.numbers("scale", [0.08, 1.0]),
-        "augment.crop.ratio": step.numbers("ratio", [3 / 4, 4 / 3]),
+        "augment.crop.scale": _read_pair(step, "scale", [0.08, 1.0]),
+        "augment.crop.ratio": _read_pair(step, "ratio", [3 / 4, 4 / 3]),
     }  # fmt: skip
+
+
+def _read_pair(step: Section, key: str, default: list[float]) -> list[float]:
+    found = step.numbers(key, default)
+    if len(found) != 2:
+        raise step.refused(key, f"is {step.take(key)!r}, where [from, to] is expected")
+    return found
 
 
 def _read_centre_crop(step: Section) -> Values:
@@ -146,11 +164,16 @@ def _read_short_side(step: Section) -> Values:
     return {}  # the short side is evaluation's, as translate_resizing sees to
 
 
-def _read_autoaugment(_: Section) -> Values:
+def _read_autoaugment(step: Section) -> Values:
+    step.findings.note(
+        "AutoAugment turns either way here and leaves black behind the edges, as torchvision's; "
+        "PaddleClas's turns one way and leaves grey."
+    )
     return {"augment.policy.kind": "autoaugment", "augment.policy.table": "imagenet"}
 
 
 def _read_randaugment(step: Section) -> Values:
+    step.findings.note("RandAugment turns either way here; PaddleClas's turns one way.")
     return {
         "augment.policy.kind": "randaugment", "augment.policy.ranges": "paddle",
         "augment.policy.layers": step.whole("num_layers", 2),
@@ -162,8 +185,11 @@ def _read_timm(step: Section) -> Values:
     step.ignore("interpolation", "img_size", "fill", reason="as the crops have them")
     text = step.text("config_str", "rand-m9-mstd0.5-inc1")
     match = _TIMM.fullmatch(text)
-    if match is None or match["inc"] == "0":
-        raise step.refused("config_str", f"is {text!r}", "Known are texts as rand-m9-mstd0.5-inc1.")
+    if match is None or match["inc"] is None:
+        raise step.refused(
+            "config_str", f"is {text!r}",
+            "Known are texts as rand-m9-mstd0.5-inc1, whose operations grow with their magnitude.",
+        )  # fmt: skip
     return {
         "augment.policy.kind": "randaugment", "augment.policy.ranges": "timm",
         "augment.policy.layers": int(match["n"] or 2),
@@ -178,9 +204,16 @@ def _read_augmix(step: Section) -> Values:
         "augment.policy.kind": "augmix", "augment.policy.chance": step.number("prob", 0.5),
         "augment.policy.concentration": step.number("aug_prob_coeff", 0.1),
         "augment.policy.chains": step.whole("mixture_width", 3),
-        "augment.policy.depth": max(step.whole("mixture_depth", 1), 0),
+        "augment.policy.depth": _read_depth(step),
         "augment.policy.severity": step.number("aug_severity", 1.0),
     }  # fmt: skip
+
+
+def _read_depth(step: Section) -> int:
+    depth = step.whole("mixture_depth", 1)
+    if depth > 3:
+        raise step.refused("mixture_depth", f"is {depth}, and chains have three operations at most")
+    return max(depth, 0)
 
 
 def _read_jitter(step: Section) -> Values:
@@ -192,13 +225,18 @@ def _read_jitter(step: Section) -> Values:
     return values | {"augment.jitter.probability": min(step.number("prob", 1.0), 1.0)}
 
 
-def _read_lighting(_: Section) -> Values:
+def _read_lighting(step: Section) -> Values:
+    step.findings.note(
+        "PCALighting adds 0.01 to values of 0 to 255 in PaddleClas; here it follows its paper."
+    )
     return {"augment.lighting": 0.1}
 
 
 def _read_erasing(step: Section) -> Values:
     step.ignore("attempt", reason="a rectangle is drawn until it fits")
     ratio = step.number("r1", 0.3)
+    if not 0 < ratio <= 1:
+        raise step.refused("r1", f"is {ratio:g}: a ratio in 0…1 is expected")
     kind = step.text("mode", "const")
     if kind not in {"const", "pixel"}:
         raise step.refused("mode", f"is {kind}: residua fills with the mean colour or with noise")

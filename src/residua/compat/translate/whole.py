@@ -69,21 +69,21 @@ def translate(configuration: Configuration, *, cards: int) -> Translation:
     values |= translate_general(configuration)
     values |= translate_precision(configuration) | translate_average(configuration)
     values |= translate_optimiser(configuration)
-    values |= translate_schedule(
-        find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"],
-        updates=count_updates(training, cards=cards),
-        values_said=configuration.says("Optimizer.lr.values")
-        and not configuration.says("Optimizer.lr.learning_rate"),
-    )  # fmt: skip
     values |= translate_data(training.part("dataset"), label_map) | translate_sampler(training)
     values |= _translate_pictures(training.part("dataset"), evaluation.part("dataset"))
     values |= _translate_batch(whole, training, cards, values)
+    values |= translate_schedule(
+        find_optimiser(configuration).part("lr"), epochs=values["loop.epochs"],
+        updates=count_updates(training, values["loop.batch_size"]),
+        values_said=configuration.says("Optimizer.lr.values")
+        and not configuration.says("Optimizer.lr.learning_rate"),
+    )  # fmt: skip
     _tell_of_mixed_labels(whole, values)
     values |= translate_metric(configuration, multi_label=values.get("data.multi_label", False))
     ignore_evaluation(evaluation)
     if values.get("data.multi_label") and values.get("loss.kind") == "cross-entropy":
         raise whole.refused("Loss", "is CELoss, and the lists have several labels a picture")
-    whole.part("Infer").skip()  # of predicting
+    _read_infer(whole.part("Infer"))
     _read_slim(whole.part("Slim"), values)
     _check_shape(whole.part("Global"), values)
     translation = Translation(
@@ -116,7 +116,7 @@ def _translate_batch(
     if min(each, gathered) < 1:
         raise training.refused("sampler", f"has batches of {each}, {gathered} an update")
     batch = each * cards * gathered
-    meant = 8 if values["optimiser.name"] in {"adam", "adamw"} else PUBLISHED_CARDS
+    meant = 8 if values["optimiser.name"] == "adamw" else PUBLISHED_CARDS
     if cards * gathered != meant:
         whole.findings.note(
             f"An update sees {batch} pictures: {each} of each card, {cards} "
@@ -150,6 +150,13 @@ def _read_slim(slim: Section, values: dict[str, Any]) -> None:
             raise quant.refused("name", f"is {quant.take('name')}")
         quant.findings.note("Slim.quant: int8 is imitated with NNCF's levels, not PACT's.")
         values["precision.quantise"] = True
+
+
+def _read_infer(infer: Section) -> None:
+    """Take what is of predicting; other keys are nobody's."""
+    for key in ("infer_imgs", "batch_size", "save_dir", "transforms"):
+        infer.take(key)
+    infer.part("PostProcess").skip()
 
 
 def _check_shape(general: Section, values: dict[str, Any]) -> None:
