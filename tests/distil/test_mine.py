@@ -13,7 +13,7 @@ from making import save_noise
 from residua.base.errors import DataError, SettingError
 from residua.bundle.schema import Classes
 from residua.data.sources.unlabelled import find_unlabelled, open_unlabelled
-from residua.distil.mine import run as running
+from residua.distil.mine import asking
 from residua.distil.mine.choose import Chooser
 from residua.distil.mine.known import look
 from residua.distil.mine.run import Wanted, mine
@@ -105,7 +105,7 @@ def test_an_interrupted_run_goes_on_with_the_scores_that_are_there(
 ):
     undisturbed = tmp_path / "a.txt"
     mine(str(folder), classifier, undisturbed, Wanted(5), chunk=16)
-    scored, real = [], running.score
+    scored, real = [], asking.score
 
     def break_off(part, *rest):
         scored.append(part.names[0])
@@ -114,7 +114,7 @@ def test_an_interrupted_run_goes_on_with_the_scores_that_are_there(
         return real(part, *rest)
 
     output = tmp_path / "b.txt"
-    monkeypatch.setattr(running, "score", break_off)
+    monkeypatch.setattr(asking, "score", break_off)
     with pytest.raises(KeyboardInterrupt):
         mine(str(folder), classifier, output, Wanted(5), chunk=16)
     assert not output.exists()

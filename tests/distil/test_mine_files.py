@@ -7,7 +7,8 @@ import pytest
 
 from making import make_bundle, save_noise
 from residua.base.errors import DataError, SettingError
-from residua.data.sources.unlabelled import open_unlabelled
+from residua.data.sources.unlabelled import find_unlabelled, open_unlabelled
+from residua.distil.mine import asking
 from residua.distil.mine import run as running
 from residua.distil.mine.run import Wanted, mine
 from residua.evaluate.ranks import Ranks
@@ -111,8 +112,8 @@ def test_pictures_that_have_gone_are_forgotten(classifier, web, tmp_path):
 def test_another_engine_asks_again(classifier, teacher, web, tmp_path, monkeypatch):
     output = tmp_path / "mined.txt"
     mine(str(web), classifier, output, Wanted())
-    asked, real = [], running.score
-    monkeypatch.setattr(running, "score", lambda *given: asked.append(1) or real(*given))
+    asked, real = [], asking.score
+    monkeypatch.setattr(asking, "score", lambda *given: asked.append(1) or real(*given))
     mine(str(web), classifier, output, Wanted())
     assert not asked
     other = Classifier(teacher, engine="torch", threads=1)
@@ -156,7 +157,7 @@ def test_processes_share_the_chunks(classifier, web, tmp_path):
     output = tmp_path / "mined.txt"
     work = tmp_path / "mined.txt.mine"
     work.mkdir()
-    run = running._Run(running.find_unlabelled(str(web)), work, 4, classifier, None)
+    run = asking.Run(find_unlabelled(str(web)), work, 4, classifier, None)
     run.score(Ranks(rank=1, world=2))
     assert sorted(path.name for path in work.iterdir()) == ["0000001.npz", "0000003.npz"]
     run.begin(str(web))  # another note: what was there is of nobody
@@ -178,7 +179,7 @@ def test_scores_that_another_machine_keeps_are_missed(classifier, web, tmp_path)
     """Processes that do not see one folder must not end in a shorter list."""
     work = tmp_path / "mined.txt.mine"
     work.mkdir()
-    run = running._Run(running.find_unlabelled(str(web)), work, 4, classifier, None)
+    run = asking.Run(find_unlabelled(str(web)), work, 4, classifier, None)
     assert run.score(Ranks(rank=0, world=2)) == 5
     with pytest.raises(DataError, match=r"0000001\.npz is not there"):
         list(run.read(5))

@@ -92,7 +92,7 @@ def test_each_tensor_is_bounded_by_itself(network):
 
 def test_l1_adds_the_signs_of_what_decays(network):
     before = gradients(network)
-    part = OptimiserPart(lr=1, l1=0.25, clip_norm=1e9)
+    part = OptimiserPart(lr=1, l1_decay=0.25, clip_norm=1e9)
     change_gradients(network, make_groups(network, part), part)
     weights = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
     after = gradients(network)

@@ -190,7 +190,7 @@ def test_an_unknown_key_is_found_in_its_file_and_line(tmp_path):
         ("loop: {epochs: 1.5}\n", r"loop\.epochs has to be a whole number"),
         (
             "loss: {class_weights: [1, x]}\n",
-            r"class_weights has to be .*'balanced' or a number .*\[1, \"x\"\]",
+            r"class_weights has to be .*'ratio' or a number .*\[1, \"x\"\]",
         ),
         (
             "loop: {epochs: 0}\nloss: {kind: bcee}\n",

@@ -82,7 +82,9 @@ def _mix(soup: Tensors, more: Tensors, count: int) -> Tensors:
 
 
 def _value(metrics: Metrics) -> tuple[float, float]:
-    return (metrics.top1 if metrics.top1 is not None else metrics.map or 0.0, -(metrics.loss or 0))
+    """Return what is compared, the loss without float32's rounding: that leaves nobody out."""
+    value = metrics.top1 if metrics.top1 is not None else metrics.map or 0.0
+    return value, -round(metrics.loss or 0.0, 5)
 
 
 def spell_figures(metrics: Metrics) -> str:

@@ -84,9 +84,8 @@ def train(
 
     ``run_folder`` (None: nothing is written before the end) takes checkpoints and the record; an
     interrupted run of the same recipe and pictures there goes on exactly, unless ``restart``.
-    ``cache_bytes`` is for pictures of each part, ``make_learner`` says what is learnt by,
-    ``saved`` is called after each checkpoint by every process. Raises StoppedError after SIGTERM or
-    Ctrl-C (the run can go on), TrainingError where it diverged.
+    ``cache_bytes`` is of each part, ``make_learner`` says what is learnt by, ``saved`` is called
+    after each checkpoint. Raises StoppedError where it was stopped, TrainingError if it diverged.
     """
     _refuse(recipe, parts.training, output, overwrite=overwrite)
     _refuse_without_teacher(recipe, make_learner)

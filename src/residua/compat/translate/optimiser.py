@@ -98,5 +98,5 @@ def read_decay(part: Section, *, coupled: bool) -> dict[str, Any]:
         )
     values = {"optimiser.weight_decay": coefficient, "optimiser.decay_all": not spared}
     if kind == "L1":
-        values |= {"optimiser.weight_decay": 0.0, "optimiser.l1": coefficient}
+        values |= {"optimiser.weight_decay": 0.0, "optimiser.l1_decay": coefficient}
     return values

@@ -30,7 +30,7 @@ class OptimiserPart(Record):
     """Of the others: what is added to the root of the squares; of rmsprop, within the root."""
     weight_decay: NonNegative = 1e-4
     """Coupled (L2) for sgd, adam and rmsprop, decoupled for the others."""
-    l1: NonNegative = 0.0
+    l1_decay: NonNegative = 0.0
     """Times the signs of the weights that may decay, added to their gradients (L1)."""
     decay_all: bool = False
     """Decay scales and shifts of normalisations, and biases, too."""

@@ -18,7 +18,7 @@ _LEAST = 1e-3
 
 def changes_gradients(part: OptimiserPart) -> bool:
     """Tell whether ``change_gradients`` does anything."""
-    return bool(part.clip_norm or part.clip_tensor_norm or part.agc or part.l1)
+    return bool(part.clip_norm or part.clip_tensor_norm or part.agc or part.l1_decay)
 
 
 def change_gradients(
@@ -36,8 +36,10 @@ def change_gradients(
         clip_tensors(parameters, part.clip_tensor_norm)
     if part.agc:
         clip_adaptively(network, part.agc)
-    if part.l1:
-        add_signs([p for group in groups if group["decays"] for p in group["params"]], part.l1)
+    if part.l1_decay:
+        add_signs(
+            [p for group in groups if group["decays"] for p in group["params"]], part.l1_decay
+        )
 
 
 def clip_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
