@@ -109,11 +109,18 @@ def test_a_process_is_killed_and_the_rest_goes_on_alone(nodes, start, place, tmp
             assert ours[name] == pytest.approx(array, abs=2e-3), name
 
 
-def test_the_command_is_killed_and_goes_on(nodes, start, place, tmp_path):
+@pytest.mark.parametrize("late", [False, True])
+def test_the_command_is_killed_and_goes_on(nodes, start, place, tmp_path, late):
+    """In the midst of it, and when it has ended but for the fetching of the bundle."""
     process = train(start, place, nodes.add(count=2), tmp_path, "2")
-    wait_until(lambda: is_under_way(process), what="the second epoch")
+    storage = tmp_path / "storage" / "net"
+    wait_until(
+        lambda: list(storage.glob("*/model.bundle")) if late else is_under_way(process),
+        what="the bundle" if late else "the second epoch",
+    )
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert not (tmp_path / "net.bundle").exists()
     again = train(start, place, nodes, tmp_path, "2")
     assert_ended(again, tmp_path)
     assert "Going on with" in again.log.read_text()

@@ -15,13 +15,13 @@ from residua.serve.settings import Settings
 class Replica:
     """Ray Serve makes one in each of its actors, and asks whether it is well."""
 
-    def __init__(self, models: list[str], settings: Settings) -> None:
-        """``models`` are spelled as for the command, by paths that every machine has, or URLs."""
+    async def __init__(self, models: list[str], settings: Settings) -> None:  # type: ignore[misc]
+        """Load ``models``, spelled as for the command, by paths that every machine has, or URLs.
+
+        Ray Serve awaits it: before it has ended no request comes.
+        """
         give_back_memory()
         self._core = make_core(read_places([fetch(model) for model in models]), settings)
-
-    async def start(self) -> None:
-        """Load the models: before it no request comes."""
         await self._core.repository.load_all()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:  # Ray Serve's name for it
@@ -34,17 +34,8 @@ class Replica:
             raise RuntimeError("not ready")
 
 
-class Loaded(Replica):
-    """A replica that has loaded its models when it is made, as Ray Serve wants it."""
-
-    async def __init__(self, models: list[str], settings: Settings) -> None:  # type: ignore[misc]
-        """See ``Replica``; Ray Serve awaits it."""
-        super().__init__(models, settings)
-        await self.start()
-
-
 def make_deployment(**options: Any) -> Any:
     """Return the deployment, not bound to models yet."""
     from ray import serve
 
-    return serve.deployment(**options)(serve.ingress()(Loaded))
+    return serve.deployment(**options)(serve.ingress()(Replica))

@@ -11,7 +11,6 @@ from residua.cluster.connect import Cluster
 from residua.serve.settings import Settings
 
 APPLICATION = "residua"
-_STARTING = 600.0  # seconds within which the replicas must be ready
 
 
 @dataclass(frozen=True, slots=True)

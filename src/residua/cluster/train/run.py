@@ -74,8 +74,9 @@ def train_on_cluster(
 
     with listening(hear) as board:
         task = Task(
-            _make_paths_whole(recipe), _whole(pictures.data), _whole(pictures.validation),
-            pictures.settings, threads, device if gpu else "cpu", board,
+            _make_paths_absolute(recipe), _make_absolute(pictures.data),
+            _make_absolute(pictures.validation), pictures.settings, threads,
+            device if gpu else "cpu", board,
         )  # fmt: skip
         result = _fit(task, name, placing, gpu=gpu)
     with result.checkpoint.as_directory() as found:
@@ -159,14 +160,14 @@ def _bring(found: Path, output: Path, run_folder: Path) -> None:
             shutil.copytree(source, scratch, dirs_exist_ok=True)
 
 
-def _make_paths_whole(recipe: Recipe) -> Recipe:
+def _make_paths_absolute(recipe: Recipe) -> Recipe:
     """Return the recipe with absolute paths: processes elsewhere have other working folders."""
     values = {
         "model.pretrained": recipe.model.pretrained, "data.root": recipe.data.root,
         "data.label_map": recipe.data.label_map,
     }  # fmt: skip
-    return change(recipe, {key: _whole(value) for key, value in values.items() if value})
+    return change(recipe, {key: _make_absolute(value) for key, value in values.items() if value})
 
 
-def _whole(path: str) -> str:
+def _make_absolute(path: str) -> str:
     return str(Path(path).absolute()) if path and Path(path).exists() else path

@@ -2,9 +2,12 @@
 
 The first process writes the run's folder on its own disk; after each checkpoint the folder goes to
 the shared storage, and whoever begins anew, with however many processes, takes the newest from
-there.
+there. With the bundle goes the run as it was at its last checkpoint: should the command be lost
+before it has fetched the bundle, the same command writes it again from there.
 """
 
+import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from residua.train.recipe.tree import Recipe
 from residua.train.run import Trained, train
 from residua.train.update.reports import StepReport
 
-RUN, BUNDLE = "model.run", "model.bundle"  # within what goes to the storage
+RUN, BUNDLE, LAST = "model.run", "model.bundle", "last"  # within what goes to the storage
 _PAUSE = 30.0  # seconds between two lines on the steps
 
 
@@ -89,14 +92,22 @@ def _work(task: Task) -> Trained | None:
         torch.cuda.set_device(ranks.local_rank)
     display = _Announcing(task.board, quiet=not ranks.first)
     with tempfile.TemporaryDirectory(prefix="residua-") as name:
-        folder = Path(name)
+        folder, last = Path(name) / "whole", Path(name) / LAST
+        folder.mkdir()
         found = ray_train.get_checkpoint()
         if ranks.first and found is not None:
             found.to_directory(folder)
+            _go_back(folder)
 
-        def hand_over(updates: int) -> None:
+        def report(updates: int) -> None:
             own = ray_train.Checkpoint.from_directory(folder) if ranks.first else None
             ray_train.report({"updates": updates}, checkpoint=own)
+
+        def hand_over(updates: int) -> None:
+            if ranks.first:
+                shutil.rmtree(last, ignore_errors=True)
+                shutil.copytree(folder / RUN, last, copy_function=os.link)
+            report(updates)
 
         parts = open_parts(task.data, task.settings, validation=task.validation or None)
         display.say(f"{ranks.world} processes, each of {task.threads} threads.")
@@ -104,5 +115,15 @@ def _work(task: Task) -> Trained | None:
             task.recipe, parts, output=folder / BUNDLE, run_folder=folder / RUN,
             device=task.device, ranks=ranks, display=display, saved=hand_over,
         )  # fmt: skip
-        hand_over(-1)  # with the bundle
+        if last.exists():
+            last.rename(folder / LAST)
+        report(-1)  # with the bundle
     return trained if ranks.first else None
+
+
+def _go_back(folder: Path) -> None:
+    """Make of a run that had ended the run that it was at its last checkpoint."""
+    if (folder / BUNDLE).exists():
+        shutil.rmtree(folder / BUNDLE)
+        shutil.rmtree(folder / RUN)
+        (folder / LAST).rename(folder / RUN)
