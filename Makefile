@@ -47,6 +47,12 @@ SOURCES := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.tsv' -o -
 	.venv-triton/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+# A server of S3, which the paths of storages are tested with: it wants an older dateutil.
+.venv-s3/.installed: tests/cluster/requirements.txt
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 demo: .venv/.installed
 	$(BIN)/residua demo
 
@@ -56,19 +62,20 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint .venv-wheel/.installed .venv-runtime/.installed .venv-triton/.installed
+test: lint .venv-wheel/.installed .venv-runtime/.installed .venv-triton/.installed .venv-s3/.installed
 	RESIDUA_WHEEL_PYTHON=$(CURDIR)/.venv-wheel/bin/python OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
 	RESIDUA_RUNTIME_PYTHON=$(CURDIR)/.venv-runtime/bin/python \
 	RESIDUA_TRITON_PYTHON=$(CURDIR)/.venv-triton/bin/python \
+	RESIDUA_S3_PYTHON=$(CURDIR)/.venv-s3/bin/python \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --durations=15
 
 quick: .venv/.installed
 	$(BIN)/python -m pytest -m "not slow" -q
 
 # Ray takes 300 MB: `make test` runs these tests too where it is installed.
-cluster: .venv/.installed
+cluster: .venv/.installed .venv-s3/.installed
 	$(BIN)/pip install $(PIP_OPTIONS) -e '.[dev,cluster]'
-	$(BIN)/python -m pytest -m cluster -q
+	RESIDUA_S3_PYTHON=$(CURDIR)/.venv-s3/bin/python $(BIN)/python -m pytest -m cluster -q
 
 bench: .venv/.installed cpp
 	$(BIN)/python benchmarks/help_time.py
@@ -95,4 +102,4 @@ cpp-sanitized: .venv/.installed
 	cmake --build cpp/build/sanitized --parallel
 
 clean:
-	rm -rf .venv .venv-wheel .venv-runtime .venv-triton dist build demo cpp/build .coverage .coverage.*
+	rm -rf .venv .venv-wheel .venv-runtime .venv-triton .venv-s3 dist build demo cpp/build .coverage .coverage.*

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from residua.base.files import locked
+from residua.cluster.storage import locate
 
 _STORE = 120 << 20  # bytes of a node's object store
+_S3_PYTHON = os.environ.get("RESIDUA_S3_PYTHON", "")
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,39 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """The address of a server of S3 on this machine."""
+    if not _S3_PYTHON:
+        pytest.skip("RESIDUA_S3_PYTHON names no Python that has moto, a server of S3")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("s3") / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [_S3_PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    wait_until(lambda: "Running on" in log.read_text(), what="the server of S3")
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch, tmp_path):
+    """The URL of a new bucket; clusters that start after it know where it is."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{abs(hash(tmp_path)) % 10**12}"
+    locate(f"s3://{name}?allow_bucket_creation=true").make()
+    return f"s3://{name}"
 
 
 class Nodes:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -127,3 +128,23 @@ def test_what_has_no_meaning_on_a_cluster(words, problem, monkeypatch):
     monkeypatch.setattr("residua.cluster.connect.import_ray", lambda: None)
     told = CliRunner().invoke(app, [*words, "--cluster", "local"])
     assert problem in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        (["predict", "x.jpg", "--save", "out", "--cluster"], "auto"),
+        (["predict", "--cluster", "--save", "out", "x.jpg"], "auto"),
+        (["predict", "--cluster", "s3://bucket/x.jpg", "--save", "out"], "auto"),
+        (["predict", "x.jpg", "--save", "out", "--cluster", "head:6379"], "head:6379"),
+        (["predict", "x.jpg", "--save", "out", "--cluster=local"], "local"),
+        (["predict", "x.jpg", "--cluster", "ray://head:1", "--save", "out"], "ray://head:1"),
+    ],
+)
+def test_an_address_may_be_left_out(words, address, monkeypatch):
+    asked = []
+    monkeypatch.setattr("residua.cli.predict._predict_there", asked.append)
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0, told.output
+    assert asked[0].cluster == address
+    assert [Path(name).name for name in asked[0].images] == ["x.jpg"]

@@ -122,6 +122,33 @@ def _write_parquet(path, pictures):
     return str(path)
 
 
+def test_pictures_and_results_in_a_storage(bucket, nodes, start, pictures, bundle):
+    """Of a folder there; the command is killed, and its like goes on from what is there."""
+    place = (locate(bucket) / "pictures").make()
+    for number in range(40):
+        for file in pictures.iterdir():
+            with place.system.open_output_stream(f"{place.path}/{number:02} {file.name}") as copy:
+                copy.write(file.read_bytes())
+    output = locate(f"{bucket}/results")
+    words = ["predict", f"{bucket}/pictures", "--model", bundle.path, "--save", output.url,
+             "--cluster", nodes.add(count=2).address, "--engine", "torch", "--json"]  # fmt: skip
+    first = start(*words)
+    wait_until(lambda: _files(output), what="first results")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    second = start(*words)
+    assert second.wait(timeout=120) == 3, second.log.read_text()  # some pictures are bad
+    assert json.loads(second.log.read_text().splitlines()[-1])["images"] == 26 * 40
+    wanted = expected(bundle, str(pictures)) * 40
+    found = read_results(output)
+    assert [each.filename for each in found] == [
+        f"{bucket}/pictures/{number:02} {name}"
+        for number in range(40) for name in sorted(file.name for file in pictures.iterdir())
+    ]  # fmt: skip
+    assert [each.class_ids for each in found] == [each.class_ids for each in wanted]
+    assert [each.reason for each in found] == [each.reason for each in wanted]
+
+
 def test_a_machine_is_lost(nodes, pictures, bundle, tmp_path):
     listing = write_list(tmp_path / "many.txt", pictures, 80)
     output = locate(tmp_path / "results")

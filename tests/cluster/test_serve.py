@@ -62,13 +62,13 @@ async def ask_until(url, data, stop, *, clients=4):
     return answers
 
 
-async def during(url, data, work):
-    """Do ``work`` in a thread while clients ask, and a moment before and after."""
+async def during(url, data, work, *, after=2):
+    """Do ``work`` in a thread while clients ask, and a moment before and after (seconds)."""
     stop = asyncio.Event()
     asking = asyncio.create_task(ask_until(url, data, stop))
     await asyncio.sleep(1)
     await asyncio.to_thread(work)
-    await asyncio.sleep(2)
+    await asyncio.sleep(after)
     stop.set()
     return await asking
 
@@ -77,7 +77,7 @@ def best(record):
     return record["predictions"][0]["class_ids"][0]
 
 
-def test_replicas_answer_refuse_and_are_replaced(nodes, settings, tmp_path):
+def test_replicas_answer_refuse_and_are_replaced(bucket, nodes, settings, tmp_path):
     picture = save_noise(tmp_path / "picture.png")
     data = picture.read_bytes()
     bundles = [make_bundle(tmp_path / f"{seed}.bundle", widths=(8, 8, 8, 8), seed=seed)
@@ -88,7 +88,7 @@ def test_replicas_answer_refuse_and_are_replaced(nodes, settings, tmp_path):
     second = next(n for n in range(1, 8) if expected[n].class_ids[0] != expected[0].class_ids[0])
     scale = Scale((2, 2), everywhere=False)
     with connected(nodes.add(cores=2, count=2).address) as cluster:
-        models = place_models([f"net={bundles[0].path}"], locate(tmp_path / "storage"))
+        models = place_models([f"net={bundles[0].path}"], locate(f"{bucket}/models"))
         url = deploy(models, settings, scale, cluster)
         asyncio.run(_look(url, data, expected[0]))
 
@@ -107,6 +107,16 @@ def test_replicas_answer_refuse_and_are_replaced(nodes, settings, tmp_path):
             os.kill(processes_named(REPLICA)[0], signal.SIGKILL)
 
         answers = asyncio.run(during(url, data, kill))
+        failed = [status for status, _ in answers if status != 200]
+        assert len(failed) <= 8, failed
+        assert {best(record) for status, record in answers if status == 200} == {told[-1]}
+        assert answers[-1][0] == 200
+
+        # A machine is lost, with all that it has.
+        def lose():
+            nodes.lose(processes_named(REPLICA)[0])
+
+        answers = asyncio.run(during(url, data, lose, after=8))
         failed = [status for status, _ in answers if status != 200]
         assert len(failed) <= 8, failed
         assert {best(record) for status, record in answers if status == 200} == {told[-1]}

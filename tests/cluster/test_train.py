@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from making import save_noise
+from residua.cluster.storage import locate
 
 from .conftest import processes_named, wait_until
 
@@ -51,11 +52,11 @@ def place(tmp_path_factory):
     return folder
 
 
-def train(start, place, nodes, tmp_path, workers):
+def train(start, place, nodes, tmp_path, workers, storage=None):
     return start(
         "train", place / "data", "-c", place / "recipe.yaml", "--output", tmp_path / "net.bundle",
         "--cluster", nodes.address, "--workers", workers, "--threads", 1,
-        "--storage", tmp_path / "storage",
+        "--storage", storage or tmp_path / "storage",
     )  # fmt: skip
 
 
@@ -68,14 +69,14 @@ def is_under_way(process):
     return "epoch 2 of" in process.log.read_text()
 
 
-def assert_ended(process, tmp_path):
+def assert_ended(process, tmp_path, storage=None):
     assert process.wait(timeout=150) == 0, process.log.read_text()
     run = tmp_path / "net.run"
     assert json.loads((run / "run.json").read_text())["finished"]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     epochs = [line["epoch"] for line in lines if line["event"] == "epoch"]
     assert epochs == list(range(1, 9))  # none lost, none twice
-    assert not list((tmp_path / "storage").iterdir())
+    assert not locate(storage or tmp_path / "storage").names()
 
 
 def assert_equal(found, wanted):
@@ -84,12 +85,13 @@ def assert_equal(found, wanted):
         assert np.array_equal(found[name], array), name
 
 
-def test_a_machine_is_lost_and_another_takes_its_place(nodes, start, place, tmp_path):
+def test_a_machine_is_lost_and_another_takes_its_place(bucket, nodes, start, place, tmp_path):
     """The weights are those of torchrun, bit by bit: the same updates in the same order."""
-    process = train(start, place, nodes.add(count=3), tmp_path, "2")
+    storage = f"{bucket}/my runs"
+    process = train(start, place, nodes.add(count=3), tmp_path, "2", storage)
     wait_until(lambda: is_under_way(process), what="the second epoch")
     nodes.lose(processes_named(WORKER)[0])
-    assert_ended(process, tmp_path)
+    assert_ended(process, tmp_path, storage)
     assert "Going on with" in process.log.read_text()
     assert_equal(weights(tmp_path / "net.bundle"), weights(place / "reference.bundle"))
 

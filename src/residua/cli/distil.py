@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from residua.cli import distil_options as of
 from residua.cli import train_options as option
+from residua.cli.cluster.options import ClusterCommand
 from residua.cli.grouping import GroupedCommand
 from residua.cli.mine import mine
 
@@ -200,7 +201,7 @@ def methods() -> None:
         typer.echo(f"          {settings}")
 
 
-app.command("mine", short_help="Choose unlabelled pictures by a teacher.")(mine)
+app.command("mine", cls=ClusterCommand, short_help="Choose unlabelled pictures by a teacher.")(mine)
 
 
 def _refuse_no_student(options: dict[str, Any]) -> None:

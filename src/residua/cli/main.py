@@ -32,7 +32,7 @@ from residua.cli import (
     train,
     weights,
 )
-from residua.cli.grouping import GroupedCommand
+from residua.cli.cluster.options import ClusterCommand, GroupedClusterCommand
 from residua.cli.paddle import dispatch, wheel
 
 app = typer.Typer(
@@ -45,10 +45,10 @@ app = typer.Typer(
     epilog="Start with: residua demo. Each verb explains itself: residua predict --help.",
 )
 app.command("demo", short_help="Train on handwritten digits, in about a minute.")(demo.demo)
-app.command("predict", short_help="Pictures in, classes out.")(predict.predict)
-app.command("train", cls=GroupedCommand, short_help="From a folder of pictures to a bundle.")(
-    train.train
-)
+app.command("predict", cls=ClusterCommand, short_help="Pictures in, classes out.")(predict.predict)
+app.command(
+    "train", cls=GroupedClusterCommand, short_help="From a folder of pictures to a bundle."
+)(train.train)
 app.add_typer(distil.app, name="distil", short_help="Let a small network learn from a large one.")
 app.command("soup", short_help="Average several trainings of one network.")(soup.soup)
 app.command("evaluate", short_help="Count how often a classifier is right.")(evaluate.evaluate)
@@ -58,7 +58,9 @@ app.command("export", short_help="A classifier for other runtimes, compared.")(e
 app.command("bench", short_help="How fast models are on this machine.", cls=bench.ManyValues)(
     bench.bench
 )
-app.command("serve", short_help="Pictures in, classes out, over HTTP and gRPC.")(serve.serve)
+app.command(
+    "serve", cls=ClusterCommand, short_help="Pictures in, classes out, over HTTP and gRPC."
+)(serve.serve)
 app.command("loadtest", short_help="What a server does under load.", cls=bench.ManyValues)(
     loadtest.loadtest
 )

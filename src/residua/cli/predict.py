@@ -81,7 +81,7 @@ def predict(
 
       find . -name '*.jpg' | residua predict - --model ResNet18 --top-k 1
 
-      residua predict s3://photos/2026 --model flowers.bundle --cluster auto --save results
+      residua predict s3://photos/2026 --model flowers.bundle --cluster --save results
 
     By a PaddleClas configuration, of training or deployment: residua predict -c CONFIG
     """
@@ -123,17 +123,14 @@ def _predict_there(given: SimpleNamespace) -> None:
     from residua.cli.cluster.options import refuse
     from residua.cli.cluster.predict import run
 
-    refuse(
-        csv=given.csv, batch_size=given.batch_size, device=given.device != "auto",
-        allow_urls=given.allow_urls,
-    )  # fmt: skip
+    refuse(csv=given.csv, batch_size=given.batch_size, device=given.device != "auto")
     unusable = run(
         given.images, given.model, given.cluster, architecture=given.architecture,
         save=given.save, form=given.format, engines=given.engines, overwrite=given.overwrite,
         json=given.json, top_k=given.top_k, threshold=given.threshold, engine=given.engine,
         precision=given.precision, threads=given.threads or 1, exact=given.exact,
         limits=_limit(given.max_bytes, given.max_pixels), image=given.image_column,
-        name=given.name_column,
+        name=given.name_column, allow_urls=given.allow_urls,
     )  # fmt: skip
     if unusable:
         raise typer.Exit(UNREADABLE)

@@ -9,9 +9,10 @@ says RAY_AUTH_MODE=disabled.
 import logging
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do: GPUs are not hidden
     "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "20",  # of a job that was killed, not 180
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # lines on lost machines, which are made up for
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # how long a checkpoint waits to be heard of
 }
 _PATIENCE = 10.0  # seconds for a cluster to answer
@@ -51,6 +53,8 @@ class Cluster:
 def connected(address: str, *, cores: int | None = None) -> Iterator[Cluster]:
     """Connect for the length of the block, unless the process is connected already.
 
+    What Ray prints meanwhile, as of lost machines, goes to the standard error.
+
     ``address`` is "local" for a cluster of this machine alone, of ``cores`` (None: all), "auto" for
     the one that runs on this machine or that RAY_ADDRESS names, or HOST:PORT. Raises
     MissingExtraError without Ray, SettingError where no cluster answers or its nodes have another
@@ -65,7 +69,8 @@ def connected(address: str, *, cores: int | None = None) -> Iterator[Cluster]:
         cluster = _describe(ray, local=address == LOCAL)
         if address != LOCAL:
             _compare_versions(ray)
-        yield cluster
+        with redirect_stdout(sys.stderr):
+            yield cluster
     finally:
         ray.shutdown()
 
@@ -87,7 +92,7 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
     if address.startswith("ray://"):
         raise SettingError(
             f"{address} is of Ray's client, through which data and training do not run.",
-            next_step="Run the same command on a machine of the cluster, with --cluster auto.",
+            next_step="Run the same command on a machine of the cluster, with --cluster.",
         )
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:

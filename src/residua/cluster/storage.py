@@ -1,15 +1,18 @@
 """Files anywhere: on this machine, a shared file system, or what a URL names (s3://, gs://, …).
 
 pyarrow's own file systems where it has them, else fsspec's: any of its protocols, once the library
-for it is installed.
+for it is installed. A URL is spelled as its store's own tools take it: a space is a space, and %20
+three characters.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from residua.base.errors import DataError, SettingError
+from residua.cluster.urls import join, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Place:
 
     def __truediv__(self, name: str) -> "Place":
         """Return what lies below."""
-        return Place(f"{self.url.rstrip('/')}/{name}", self.system, f"{self.path}/{name}")
+        return Place(join(self.url, name), self.system, f"{self.path.rstrip('/')}/{name}")
 
     @property
     def name(self) -> str:
@@ -59,17 +62,23 @@ class Place:
         self.system.create_dir(self.path, recursive=True)
         return self
 
+    def names(self) -> list[str]:
+        """Return the names of what lies directly in a folder, sorted; of nothing none."""
+        return [name for name, _ in self._list()]
+
     def files(self) -> Iterator["Place"]:
-        """Yield the files below a folder at any depth, sorted, none hidden."""
+        """Yield the files below a folder at any depth, folder by folder, sorted, none hidden."""
+        shown = [(name, is_file) for name, is_file in self._list() if not name.startswith(".")]
+        yield from (self / name for name, is_file in shown if is_file)
+        for name, is_file in shown:
+            if not is_file:
+                yield from (self / name).files()
+
+    def _list(self) -> list[tuple[str, bool]]:
         from pyarrow.fs import FileSelector, FileType
 
-        selector = FileSelector(self.path, recursive=True, allow_not_found=True)
-        base = self.path.rstrip("/")
-        for info in sorted(self.system.get_file_info(selector), key=lambda info: str(info.path)):
-            relative = info.path[len(base) + 1 :]
-            hidden = any(part.startswith(".") for part in relative.split("/"))
-            if info.type == FileType.File and not hidden:
-                yield Place(f"{self.url.rstrip('/')}/{relative}", self.system, info.path)
+        found = self.system.get_file_info(FileSelector(self.path, allow_not_found=True))
+        return sorted((info.base_name, info.type == FileType.File) for info in found)
 
     def remove(self) -> None:
         """Remove a folder with all that it holds; nothing where there is none."""
@@ -82,20 +91,34 @@ def locate(url: str | Path) -> Place:
 
     A path is made absolute: processes elsewhere have other working directories.
     """
-    from pyarrow.fs import FileSystem, LocalFileSystem
+    from pyarrow.fs import LocalFileSystem
 
     text = str(url)
     if "://" not in text:
         absolute = str(Path(text).absolute())
         return Place(absolute, LocalFileSystem(), absolute)
+    return Place(text, *_open(text))
+
+
+def _open(url: str) -> tuple[Any, str]:
+    root, path, options = split(url)
+    system, base = _open_root(root + options)
+    return system, f"{base.rstrip('/')}/{path}".rstrip("/") if path else base
+
+
+@lru_cache(maxsize=64)
+def _open_root(url: str) -> tuple[Any, str]:
+    """Return a file system and a path in it: one file system for all that lies in a store."""
+    from pyarrow.fs import FileSystem
+
     try:
-        system, path = FileSystem.from_uri(text)
+        system, path = FileSystem.from_uri(url)
     except (ValueError, OSError):
-        return _locate_by_fsspec(text)
-    return Place(text, system, path)
+        system, path = _open_by_fsspec(url)
+    return system, path
 
 
-def _locate_by_fsspec(url: str) -> Place:
+def _open_by_fsspec(url: str) -> tuple[Any, str]:
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
     try:
@@ -107,7 +130,7 @@ def _locate_by_fsspec(url: str) -> Place:
             f"{url} cannot be read: {error}.",
             next_step="pyarrow reads s3:// and gs://; others need their library of fsspec.",
         ) from error
-    return Place(url, PyFileSystem(FSSpecHandler(system)), path)
+    return PyFileSystem(FSSpecHandler(system)), path
 
 
 def read_range(place: Place, start: int, size: int) -> bytes:

@@ -75,6 +75,31 @@ def list_items(inputs: Any, *, allow_urls: bool = False) -> Iterator[Item]:
         yield from _expand(entry, index, allow_urls=allow_urls)
 
 
+def list_lines(lines: Iterable[str], folder: Path) -> Iterator[Item]:
+    """Yield a picture a line: ``path`` or ``path label``, relative to ``folder``, else to here."""
+    for line in lines:
+        text = line.strip("\r\n")
+        if not text.strip():
+            continue
+        candidates = [text, text.rpartition("\t")[0], text.rpartition(" ")[0]]
+        places = [base / name for name in candidates if name for base in (folder, Path())]
+        found = next((place for place in places if place.is_file()), places[-2])
+        if text.startswith("#") and not found.is_file():
+            continue
+        yield Item(str(found), found)
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Tell by its first bytes whether a file is a picture, whatever its name."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return _is_picture(file.read(_SNIFFED))
+    except OSError:
+        return False
+
+
 def _expand(entry: Any, index: int, *, allow_urls: bool) -> Iterator[Item]:
     match entry:
         case bytes() | bytearray() | memoryview():
@@ -120,9 +145,9 @@ def _expand_path(text: str) -> Iterator[Item]:
                 yield Item(found, Path(found))
         if not found_any:
             yield Item(text, UnreadableError(f"{text}: no file matches"))
-    elif path.suffix.lower() in LIST_SUFFIXES and path.is_file() and not _looks_like_picture(path):
+    elif path.suffix.lower() in LIST_SUFFIXES and path.is_file() and not looks_like_picture(path):
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-            yield from _expand_lines(lines, path.parent)
+            yield from list_lines(lines, path.parent)
     else:
         yield Item(text, path)
 
@@ -141,7 +166,7 @@ def _walk(folder: Path) -> Iterator[Item]:
             # is_file: a pipe or a device among the files would be waited for.
             if name.startswith(".") or not (path.is_file() or path.is_symlink()):
                 continue
-            if path.suffix.lower() in PICTURE_SUFFIXES or _looks_like_picture(path):
+            if path.suffix.lower() in PICTURE_SUFFIXES or looks_like_picture(path):
                 count += 1
                 yield Item(str(path), path)
     for error in closed:
@@ -156,16 +181,6 @@ def _walk(folder: Path) -> Iterator[Item]:
         )
 
 
-def _looks_like_picture(path: Path) -> bool:
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return _is_picture(file.read(_SNIFFED))
-    except OSError:
-        return False
-
-
 def _is_picture(head: bytes) -> bool:
     try:
         sniff(head)
@@ -176,20 +191,6 @@ def _is_picture(head: bytes) -> bool:
     return True
 
 
-def _expand_lines(lines: Iterable[str], folder: Path) -> Iterator[Item]:
-    """Yield a picture a line: ``path`` or ``path label``, relative to ``folder``, else to here."""
-    for line in lines:
-        text = line.strip("\r\n")
-        if not text.strip():
-            continue
-        candidates = [text, text.rpartition("\t")[0], text.rpartition(" ")[0]]
-        places = [base / name for name in candidates if name for base in (folder, Path())]
-        found = next((place for place in places if place.is_file()), places[-2])
-        if text.startswith("#") and not found.is_file():
-            continue
-        yield Item(str(found), found)
-
-
 def _expand_stdin() -> Iterator[Item]:
     """Standard input holds one picture, or a path a line."""
     stream = sys.stdin.buffer
@@ -197,7 +198,7 @@ def _expand_stdin() -> Iterator[Item]:
     if _is_picture(head):
         yield Item("-", stream.read())
     else:
-        yield from _expand_lines(
+        yield from list_lines(
             io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape"), Path()
         )
 

@@ -1,21 +1,51 @@
 """The options that verbs share on a cluster."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from residua.cli.grouping import GroupedCommand
 
 PANEL = "On a cluster"
+_OPTION, _NEAREST = "--cluster", "auto"
 
 Cluster = Annotated[
     str,
     typer.Option(
-        metavar="ADDRESS",
-        help="Run on a Ray cluster: local (this machine), auto (the one that runs here, or of "
-        "RAY_ADDRESS), or HOST:PORT.",
+        _OPTION,
+        metavar="[ADDRESS]",
+        help="Run on a Ray cluster: the one that runs here or of RAY_ADDRESS (auto), that at "
+        "HOST:PORT, or one of this machine alone (local).",
         rich_help_panel=PANEL,
         show_default=False,
     ),
 ]
+
+
+class ClusterCommand(TyperCommand):
+    """A command whose ``--cluster`` may stand alone: it means auto then."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give the option its value where it has none."""
+        spelled: list[str] = []
+        for word, following in zip(args, [*args[1:], "-"], strict=True):
+            spelled.append(word)
+            if word == _OPTION and not _may_be_address(following):
+                spelled.append(_NEAREST)
+        return super().parse_args(ctx, spelled)
+
+
+class GroupedClusterCommand(ClusterCommand, GroupedCommand):
+    """The same, with options in groups."""
+
+
+def _may_be_address(word: str) -> bool:
+    """Tell whether a word after the option is its value, not an option, a file or a URL."""
+    if word.startswith("ray://"):
+        return True
+    return not (word.startswith("-") or "/" in word or "=" in word or Path(word).exists())
 
 
 def refuse(**given: Any) -> None:

@@ -1,121 +1,79 @@
 """What people name as pictures of a job, one entry a picture: files, lists, folders, tar shards."""
 
-import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
-from residua.base.errors import DataError, ImageError
-from residua.cluster.storage import Place, locate
+from residua.base.errors import ImageError, SettingError
+from residua.cluster.pictures.entry import ADDRESSES, Entry
+from residua.cluster.pictures.patterns import find_places
+from residua.cluster.pictures.remote import list_remote, list_urls, pictures_of
+from residua.cluster.storage import locate
+from residua.cluster.urls import is_url, suffix
 from residua.data.sources.folder import SUFFIXES
 from residua.data.sources.place import expand
 from residua.data.sources.shards import SHARDS
-from residua.data.sources.tar import Member, list_members
-from residua.predict.inputs import LIST_SUFFIXES, list_items
+from residua.data.sources.tar import list_members
+from residua.predict.inputs import LIST_SUFFIXES, Item, list_items, list_lines, looks_like_picture
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A picture: its name in the results, and where it is.
-
-    ``size`` bytes from ``start`` on of the file ``url``; -1 is the whole of it. ``error`` is why
-    there is none.
-    """
-
-    name: str
-    url: str = ""
-    start: int = 0
-    size: int = -1
-    error: ImageError | None = None
-
-
-def list_entries(inputs: list[str]) -> Iterator[Entry]:
-    """Yield the pictures of ``inputs``, in order. Raises DataError.
+def list_entries(inputs: list[str], *, allow_urls: bool = False) -> Iterator[Entry]:
+    """Yield the pictures of ``inputs``, in order. Raises DataError, SettingError.
 
     Of this machine what ``residua predict`` takes, in its order, and tar shards (one, a wildcard or
-    a range, a folder of them); of URLs files, folders, lists (.txt) and tar shards.
+    a range, a folder of them); of URLs files, folders, lists (.txt) and tar shards, by wildcards
+    and ranges too. A list here or there may name URLs; those of web servers with ``allow_urls``.
     """
     for given in inputs:
-        if _is_shards(given):
-            yield from _list_shards(given)
-        elif "://" in given:
-            yield from _list_remote(locate(given))
-        else:
-            yield from _list_local(given)
+        for entry in _list(given):
+            if entry.url.startswith(ADDRESSES) and not allow_urls:
+                raise SettingError(
+                    f"{entry.url} is of a web server, and these are off.",
+                    next_step="Add --allow-urls, or download it first.",
+                )
+            yield entry
+
+
+def _list(given: str) -> Iterator[Entry]:
+    if given == "-":
+        raise SettingError(
+            "A job that can go on needs pictures that can be read again, not standard input.",
+            next_step="Write the paths into a list, one a line: list.txt",
+        )
+    if given.startswith(ADDRESSES):
+        yield Entry(given, given)
+    elif is_url(given):
+        for place in find_places(given):
+            yield from list_remote(place)
+    elif _is_local_shards(given):
+        for file in expand(given, SHARDS):
+            yield from pictures_of(locate(file), list_members(file))
+    else:
+        yield from _list_local(given)
 
 
 def _list_local(given: str) -> Iterator[Entry]:
-    for item in list_items(given):
-        match item.content:
-            case ImageError():
-                yield Entry(item.name, error=item.content)
-            case content:
-                yield Entry(item.name, str(Path(str(content)).absolute()))
-
-
-def _list_remote(place: Place) -> Iterator[Entry]:
-    suffix = _suffix(place.path)
-    if suffix in LIST_SUFFIXES:
-        base = place.url.rpartition("/")[0]
-        for line in place.read().decode("utf-8-sig").splitlines():
-            if name := line.strip():
-                url = name if "://" in name else f"{base}/{name}"
-                yield Entry(url, url)
+    path = Path(given)
+    if suffix(given) in LIST_SUFFIXES and path.is_file() and not looks_like_picture(path):
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+            for line in lines:
+                if is_url(line.strip()):
+                    yield from list_urls([line], "")
+                else:
+                    yield from map(_as_entry, list_lines([line], path.parent))
         return
-    if suffix in SUFFIXES:
-        yield Entry(place.url, place.url)
-        return
-    found = False
-    for file in place.files():
-        if _suffix(file.path) in SUFFIXES:
-            found = True
-            yield Entry(file.url, file.url)
-    if not found:
-        raise DataError(
-            f"{place.url} holds no pictures.",
-            next_step="Given are files, a folder, a list (.txt), tar shards or Parquet files.",
-        )
+    yield from map(_as_entry, list_items(given))
 
 
-def _is_shards(given: str) -> bool:
-    if _suffix(given) in SHARDS:
+def _as_entry(item: Item) -> Entry:
+    if isinstance(item.content, ImageError):
+        return Entry(item.name, error=item.content)
+    return Entry(item.name, str(Path(str(item.content)).absolute()))
+
+
+def _is_local_shards(given: str) -> bool:
+    if suffix(given) in SHARDS:
         return True
-    if "://" in given or not Path(given).is_dir():
+    if not Path(given).is_dir():
         return False
     names = [entry.suffix.lower() for entry in Path(given).iterdir() if entry.is_file()]
     return bool(names) and any(n in SHARDS for n in names) and not any(n in SUFFIXES for n in names)
-
-
-def _list_shards(given: str) -> Iterator[Entry]:
-    if "://" in given:
-        place = locate(given)
-        yield from _pictures_of(place, _list_remote_members(place))
-        return
-    for file in expand(given, SHARDS):
-        yield from _pictures_of(locate(file), list_members(file))
-
-
-def _list_remote_members(place: Place) -> Iterator[Member]:
-    try:
-        with (
-            place.system.open_input_file(place.path) as handle,
-            tarfile.open(fileobj=handle, mode="r:") as archive,
-        ):
-            for info in archive:
-                if info.isreg():
-                    yield Member(info.name, info.offset_data, info.size)
-    except (OSError, tarfile.TarError) as error:
-        raise DataError(f"{place.url} cannot be read as a tar archive: {error}.") from error
-
-
-def _pictures_of(place: Place, members: Iterator[Member]) -> Iterator[Entry]:
-    """Yield the first picture of each key, as WebDataset has them."""
-    for _, group in groupby(members, key=lambda member: member.name.partition(".")[0]):
-        found = next((member for member in group if _suffix(member.name) in SUFFIXES), None)
-        if found is not None:
-            yield Entry(f"{place.name}/{found.name}", place.url, found.offset, found.size)
-
-
-def _suffix(name: str) -> str:
-    return Path(name.partition("?")[0]).suffix.lower()

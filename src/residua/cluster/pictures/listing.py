@@ -13,11 +13,17 @@ from typing import Any
 
 from residua.base.errors import DataError, ImageError, SettingError
 from residua.base.progress import progressing
-from residua.cluster.pictures.entries import Entry, list_entries
+from residua.cluster.pictures.entries import list_entries
+from residua.cluster.pictures.entry import ADDRESSES, Entry
+from residua.cluster.pictures.patterns import find_places
 from residua.cluster.storage import Place, locate
+from residua.cluster.urls import is_url, suffix
 from residua.data.sources.arrow import is_binary, is_text
+from residua.data.sources.folder import SUFFIXES
 from residua.data.sources.place import expand
+from residua.data.sources.shards import SHARDS
 from residua.data.sources.table_columns import choose_image, refuse_column
+from residua.predict.inputs import LIST_SUFFIXES
 
 PARQUET = frozenset({".parquet", ".pq"})
 _ROWS = 128  # of a span
@@ -45,7 +51,9 @@ class Span:
         return asdict(self)
 
 
-def make_spans(inputs: list[str], folder: Place, *, image: str = "", name: str = "") -> list[Span]:
+def make_spans(
+    inputs: list[str], folder: Place, *, image: str = "", name: str = "", allow_urls: bool = False
+) -> list[Span]:
     """List the pictures of ``inputs`` and return the spans that hold them, in order.
 
     Parquet data are read where they lie; of all else a listing is written below ``folder``.
@@ -61,7 +69,7 @@ def make_spans(inputs: list[str], folder: Place, *, image: str = "", name: str =
         files = [file for entry in inputs for file in _find_tables(entry)]
         spans = list(_span_tables(files, image, name))
     else:
-        spans = list(_write_listing(list_entries(inputs), folder))
+        spans = list(_write_listing(list_entries(inputs, allow_urls=allow_urls), folder))
     if not sum(span.rows for span in spans):
         raise DataError(f"{', '.join(inputs)} holds no pictures.")
     return spans
@@ -69,22 +77,26 @@ def make_spans(inputs: list[str], folder: Place, *, image: str = "", name: str =
 
 def is_table(entry: str) -> bool:
     """Tell whether ``entry`` names Parquet files: by its suffix, or a folder that holds them."""
-    if any(entry.lower().endswith(suffix) for suffix in PARQUET):
+    if suffix(entry) in PARQUET:
         return True
+    if suffix(entry) in SUFFIXES | LIST_SUFFIXES | SHARDS or entry.startswith(ADDRESSES):
+        return False
     place = locate(entry)
     if place.kind() != "folder":
         return False
     first = next(place.files(), None)
-    return first is not None and any(first.path.lower().endswith(suffix) for suffix in PARQUET)
+    return first is not None and suffix(first.path) in PARQUET
 
 
-def _find_tables(entry: str) -> list[Place]:
-    place = locate(entry)
-    if not place.is_remote:
-        return [locate(file) for file in expand(entry, PARQUET)]
-    if place.kind() == "folder":
-        return [f for f in place.files() if any(f.path.lower().endswith(s) for s in PARQUET)]
-    return [place]
+def _find_tables(entry: str) -> Iterator[Place]:
+    if not is_url(entry):
+        yield from (locate(file) for file in expand(entry, PARQUET))
+        return
+    for place in find_places(entry):
+        if place.kind() == "folder":
+            yield from (file for file in place.files() if suffix(file.path) in PARQUET)
+        else:
+            yield place
 
 
 def _span_tables(files: list[Place], image: str, name: str) -> Iterator[Span]:

@@ -83,7 +83,7 @@ def _as_rows(found: Any, span: Span, numbers: Any, within: int) -> Any:
     if span.name:
         names = found.column(span.name).cast(pa.string())
     else:
-        title = span.url.rpartition("/")[2]
+        title = locate(span.url).name
         names = pa.array([f"{title}:{within + n}" for n in range(len(found))], pa.string())
     count = len(found)
     return pa.table(

@@ -43,7 +43,8 @@ class Wanted:
     """What a job gives, and how: as ``Classifier.predict`` and ``residua.load`` take it.
 
     ``engines`` are the fewest and the most processes that compute, each with ``threads`` threads,
-    or a GPU; all else of the cluster decodes. ``image`` and ``name`` are columns of Parquet data.
+    or a GPU; all else of the cluster decodes. ``image`` and ``name`` are columns of Parquet data;
+    ``allow_urls`` lets pictures come from web servers.
     """
 
     top_k: int | None = None
@@ -57,6 +58,7 @@ class Wanted:
     exact: bool = False
     image: str = ""
     name: str = ""
+    allow_urls: bool = False
 
 
 def predict(
@@ -125,7 +127,9 @@ def _begin(
         )
     own.remove()  # of a job that was killed while it listed its pictures
     own.make()
-    spans = make_spans(inputs, own / "listing", image=wanted.image, name=wanted.name)
+    spans = make_spans(
+        inputs, own / "listing", image=wanted.image, name=wanted.name, allow_urls=wanted.allow_urls
+    )
     _write_job(own, {"of": said, "spans": [span.as_record() for span in spans]})
     return spans
 

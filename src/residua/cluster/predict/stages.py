@@ -6,24 +6,20 @@ A picture that cannot be used is a row with the reason, as everywhere.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from residua.base.errors import ImageError, ResiduaError
+from residua.base.errors import ImageError
 from residua.bundle.schema import Preprocess
 from residua.cluster.pictures.rows import ROW
+from residua.cluster.predict.reading import read_ahead
 from residua.cluster.ship import receive
-from residua.cluster.storage import locate, read_range
 from residua.pixels.limits import Limits
 from residua.predict.classifier import Classifier
 from residua.predict.crops import prepare_item
-from residua.predict.inputs import Item, UnreadableError
 from residua.predict.results import Prediction, choose_cut, rank
-
-_TOO_LONG = 1  # byte more than is allowed, so that the limits see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +34,10 @@ class Decode:
         """Decode the pictures of a batch, one after another."""
         crops: list[bytes | None] = []
         errors, reasons = [], []
-        for row in _list_rows(table):
-            crop, error = None, row.get("error")
-            reason = row.get("reason")
+        for row, item in read_ahead(_list_rows(table), self.limits):
+            crop, error, reason = None, row.get("error"), row.get("reason")
             if error is None:
                 try:
-                    item = _find(row, self.limits)
                     crop = prepare_item(item, self.preprocess, self.limits, exact=self.exact)
                 except ImageError as problem:
                     error, reason = problem.problem, problem.reason
@@ -62,28 +56,6 @@ class Decode:
 def _list_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(max_chunksize=64):
         yield from batch.to_pylist()
-
-
-def _find(row: dict[str, Any], limits: Limits) -> Item:
-    """Return the picture of a row, its bytes read unless it is a whole file of this machine."""
-    name, url, data = row["filename"], row["url"], row["data"]
-    if url is None:
-        return Item(name, b"" if data is None else data)
-    if "://" not in url and row["size"] < 0:
-        return Item(name, Path(url))
-    try:
-        return Item(name, _read(url, row["start"], row["size"], limits))
-    except (OSError, ValueError, ResiduaError) as error:
-        raise UnreadableError(f"{name}: {error}") from error
-
-
-def _read(url: str, start: int, size: int, limits: Limits) -> bytes:
-    place = locate(url)
-    if size >= 0:
-        return read_range(place, start, min(size, limits.max_bytes + _TOO_LONG))
-    with place.system.open_input_stream(place.path) as file:
-        content: bytes = file.read(limits.max_bytes + _TOO_LONG)
-    return content
 
 
 class Compute:

@@ -67,23 +67,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
-def _expand_pattern(place: str) -> list[Path]:
-    found: list[Path] = []
-    for text in _spell_out(place):
-        if glob.has_magic(text):
-            path = Path(text)
-            matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-            if not matching:
-                raise DataError(f"No file matches {text}.", next_step="Quote it from the shell.")
-            found += matching
-        elif Path(text).is_file():
-            found.append(Path(text))
-        else:
-            raise missing(Path(text))
-    return found
-
-
-def _spell_out(text: str) -> list[str]:
+def spell_out(text: str) -> list[str]:
     """Return ``text`` with its ranges written out; the first number's width is kept."""
     match = _RANGE.search(text)
     if match is None:
@@ -95,5 +79,21 @@ def _spell_out(text: str) -> list[str]:
     return [
         spelled
         for number in numbers
-        for spelled in _spell_out(text[: match.start()] + number + text[match.end() :])
+        for spelled in spell_out(text[: match.start()] + number + text[match.end() :])
     ]
+
+
+def _expand_pattern(place: str) -> list[Path]:
+    found: list[Path] = []
+    for text in spell_out(place):
+        if glob.has_magic(text):
+            path = Path(text)
+            matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+            if not matching:
+                raise DataError(f"No file matches {text}.", next_step="Quote it from the shell.")
+            found += matching
+        elif Path(text).is_file():
+            found.append(Path(text))
+        else:
+            raise missing(Path(text))
+    return found

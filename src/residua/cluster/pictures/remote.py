@@ -1,0 +1,89 @@
+"""Pictures behind URLs: of files, folders, lists and tar shards in a storage."""
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from residua.base.errors import DataError
+from residua.cluster.pictures.entry import Entry
+from residua.cluster.storage import Place
+from residua.cluster.urls import is_url, join, parent, suffix
+from residua.data.sources.folder import SUFFIXES
+from residua.data.sources.shards import SHARDS
+from residua.data.sources.tar import Member
+from residua.predict.inputs import LIST_SUFFIXES
+
+
+def list_remote(place: Place) -> Iterator[Entry]:
+    """Yield the pictures of a file, a list, an archive or a folder. Raises DataError."""
+    kind = suffix(place.url)
+    if kind in SHARDS:
+        yield from pictures_of(place, _list_remote_members(place))
+    elif kind in LIST_SUFFIXES:
+        yield from list_urls(_read_lines(place), parent(place.url))
+    elif kind in SUFFIXES:
+        yield Entry(place.url, place.url)
+    else:
+        yield from _list_folder(place)
+
+
+def list_urls(lines: Iterable[str], folder: str) -> Iterator[Entry]:
+    """Yield a picture a line: a URL, or a path below that of ``folder``, maybe with a label."""
+    for line in lines:
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        candidates = [text, text.rpartition("\t")[0], text.rpartition(" ")[0]]
+        name = next((each for each in candidates if suffix(each) in SUFFIXES), text)
+        url = name if is_url(name) else join(folder, name)
+        yield Entry(url, url)
+
+
+def pictures_of(place: Place, members: Iterator[Member]) -> Iterator[Entry]:
+    """Yield the first picture of each key, as WebDataset has them."""
+    for _, group in groupby(members, key=lambda member: member.name.partition(".")[0]):
+        found = next((member for member in group if suffix(member.name) in SUFFIXES), None)
+        if found is not None:
+            yield Entry(f"{place.name}/{found.name}", place.url, found.offset, found.size)
+
+
+def _read_lines(place: Place) -> list[str]:
+    try:
+        return place.read().decode("utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise DataError(f"{place.url} cannot be read: {error}.") from error
+
+
+def _list_folder(place: Place) -> Iterator[Entry]:
+    """Yield the pictures of a folder, or, where it has none, those of its shards."""
+    shards: list[Place] = []
+    found = False
+    for file in place.files():
+        kind = suffix(file.path)
+        if kind in SUFFIXES:
+            found = True
+            yield Entry(file.url, file.url)
+        elif kind in SHARDS:
+            shards.append(file)
+    if found:
+        return
+    for file in shards:
+        yield from pictures_of(file, _list_remote_members(file))
+    if not shards:
+        raise DataError(
+            f"{place.url} holds no pictures." if place.kind() else f"There is no {place.url}.",
+            next_step="Given are files, a folder, a list (.txt), tar shards or Parquet files.",
+        )
+
+
+def _list_remote_members(place: Place) -> Iterator[Member]:
+    try:
+        with (
+            place.system.open_input_file(place.path) as handle,
+            tarfile.open(fileobj=handle, mode="r:") as archive,
+        ):
+            for info in archive:
+                if info.isreg():
+                    yield Member(info.name, info.offset_data, info.size)
+    except (OSError, tarfile.TarError) as error:
+        raise DataError(f"{place.url} cannot be read as a tar archive: {error}.") from error
