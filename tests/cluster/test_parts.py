@@ -109,7 +109,7 @@ def test_ranges():
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"residua\[cluster\]"):
-        import_ray()
+        import_ray("auto")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     ],
 )
 def test_what_has_no_meaning_on_a_cluster(words, problem, monkeypatch):
-    monkeypatch.setattr("residua.cluster.connect.import_ray", lambda: None)
+    monkeypatch.setattr("residua.cluster.connect.import_ray", lambda _: None)
     told = CliRunner().invoke(app, [*words, "--cluster", "local"])
     assert problem in str(told.exception)
 

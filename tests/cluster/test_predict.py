@@ -207,13 +207,6 @@ def test_the_command_is_killed_and_goes_on(nodes, start, pictures, bundle, tmp_p
     assert_same(read_results(output), expected(bundle, str(listing)))
 
 
-def test_a_cluster_that_is_not_there():
-    with pytest.raises(SettingError, match="No cluster answers"), connected("127.0.0.1:1"):
-        pass
-    with pytest.raises(SettingError, match="Ray's client"), connected("ray://127.0.0.1:1"):
-        pass
-
-
 def _files(output):
     return [file for file in output.files() if "/_residua/" not in file.path]
 

@@ -133,4 +133,4 @@ def test_what_cannot_be_trained_is_said_in_a_sentence(nodes, start, place, tmp_p
     process = train(start, place, nodes.add(), tmp_path, "3")
     assert process.wait(timeout=90) == 1
     last = process.log.read_text().splitlines()[-2:]
-    assert last[0] == "Error: 3 processes do not find room: the cluster has 1 cores, 1 a process."
+    assert last[0] == "Error: 3 processes do not find room: the cluster has 1 core, 1 a process."

@@ -2,8 +2,8 @@
 
 Whoever reaches a Ray cluster may run code on it. So: no dashboard, no usage statistics, and Ray's
 token authentication as the environment has it (RAY_AUTH_MODE, RAY_AUTH_TOKEN,
-RAY_AUTH_TOKEN_PATH); a cluster started here has a token whatever the environment says, unless it
-says RAY_AUTH_MODE=disabled.
+RAY_AUTH_TOKEN_PATH); a cluster started here has a token unless that says "disabled", and listens on
+the loopback address alone.
 """
 
 import logging
@@ -19,6 +19,7 @@ from typing import Any
 from residua.base.errors import MissingExtraError, SettingError
 from residua.base.machine import usable_cores
 from residua.base.version import __version__
+from residua.base.words import count_of
 
 LOCAL = "local"
 _DEFAULTS = {
@@ -28,6 +29,8 @@ _DEFAULTS = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # lines on lost machines, which are made up for
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # how long a checkpoint waits to be heard of
 }
+# What makes Ray stay on the loopback address, as it does on Windows and macOS; read at its import.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _PATIENCE = 10.0  # seconds for a cluster to answer
 _STORE_SHARE = 0.3  # of the free memory, for what Ray hands from process to process
 _STORE_LEAST, _STORE_MOST = 100 << 20, 8 << 30  # bytes
@@ -44,9 +47,9 @@ class Cluster:
 
     def __str__(self) -> str:
         """Return it in words."""
-        where = "this machine" if self.local else f"{self.nodes} machines"
-        gpus = f", {self.gpus} GPUs" if self.gpus else ""
-        return f"a cluster of {where}: {self.cores} cores{gpus}"
+        where = "this machine" if self.local else count_of(self.nodes, "machine")
+        gpus = f", {count_of(self.gpus, 'GPU')}" if self.gpus else ""
+        return f"a cluster of {where}: {count_of(self.cores, 'core')}{gpus}"
 
 
 @contextmanager
@@ -60,7 +63,7 @@ def connected(address: str, *, cores: int | None = None) -> Iterator[Cluster]:
     MissingExtraError without Ray, SettingError where no cluster answers or its nodes have another
     version of residua.
     """
-    ray = import_ray()
+    ray = import_ray(address)
     if ray.is_initialized():
         yield _describe(ray, local=address == LOCAL)
         return
@@ -75,9 +78,9 @@ def connected(address: str, *, cores: int | None = None) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def import_ray() -> Any:
-    """Return the library, with its defaults set. Raises MissingExtraError."""
-    for name, value in _DEFAULTS.items():
+def import_ray(address: str) -> Any:
+    """Return the library, with its defaults for that cluster. Raises MissingExtraError."""
+    for name, value in (_DEFAULTS | (_LOOPBACK if address == LOCAL else {})).items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries that Ray brings

@@ -21,7 +21,7 @@ def scoring_on(
     from residua.cluster.connect import connected, import_ray
 
     bounds = read_range(engines, "--engines")
-    import_ray()
+    import_ray(address)
     from residua.cluster.mine.run import ClusterScoring
 
     with connected(address) as cluster:

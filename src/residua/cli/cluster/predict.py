@@ -31,7 +31,7 @@ def run(
     from residua.cluster.connect import connected, import_ray
     from residua.zoo.weights.resolve import open_bundle
 
-    import_ray()
+    import_ray(address)
     from residua.cluster.predict.job import Wanted, predict
     from residua.cluster.storage import locate
 

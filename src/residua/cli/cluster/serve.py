@@ -35,7 +35,7 @@ def run(
     """Serve on the cluster: one of this machine until a signal comes, another from now on."""
     from residua.cluster.connect import LOCAL, connected, import_ray
 
-    import_ray()
+    import_ray(address)
     from residua.cluster.serve.bundles import place_models
     from residua.cluster.serve.run import Scale, deploy, wait_for_signal, withdraw
     from residua.cluster.storage import locate

@@ -58,7 +58,7 @@ def make_trainer(
     ) -> "Trained":
         from residua.cluster.connect import connected, import_ray
 
-        import_ray()
+        import_ray(address)
         from residua.cluster.storage import locate
         from residua.cluster.train.run import Pictures, Placing, train_on_cluster
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from residua.base.errors import ResiduaError, SettingError
+from residua.base.words import count_of
 from residua.cluster.connect import Cluster
 from residua.serve.settings import Settings
 
@@ -40,7 +41,7 @@ def deploy(models: list[str], settings: Settings, scale: Scale, cluster: Cluster
     room = cluster.gpus or cluster.cores // scale.threads
     if room < fewest:
         raise SettingError(
-            f"{fewest} replicas do not find room: the cluster has {cluster.cores} cores.",
+            f"{fewest} replicas do not find room: the cluster has {count_of(cluster.cores, 'core')}.",
             next_step=f"--replicas {max(1, room)}, or fewer --threads.",
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)

@@ -16,6 +16,7 @@ from typing import Any
 
 from residua.base.errors import ResiduaError, SettingError, TrainingError
 from residua.base.files import replacing_folder
+from residua.base.words import count_of
 from residua.bundle.store import read_bundle
 from residua.cluster.connect import Cluster
 from residua.cluster.herald import listening
@@ -98,7 +99,8 @@ def _check_room(
         )
     room = cluster.gpus if gpu else cluster.cores // threads
     if room < fewest:
-        has = f"{cluster.gpus} GPUs" if gpu else f"{cluster.cores} cores, {threads} a process"
+        cores = f"{count_of(cluster.cores, 'core')}, {threads} a process"
+        has = count_of(cluster.gpus, "GPU") if gpu else cores
         raise SettingError(
             f"{fewest} processes do not find room: the cluster has {has}.",
             next_step=f"--workers {max(1, room)}" + ("" if gpu else ", or fewer --threads."),
