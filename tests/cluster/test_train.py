@@ -104,7 +104,7 @@ def test_a_process_is_killed_and_the_rest_goes_on_alone(nodes, start, place, tmp
     assert len(found) == 2
     nodes.lose(found[0])
     assert_ended(process, tmp_path)
-    assert "1 processes" in process.log.read_text()
+    assert "1 process," in process.log.read_text()
     ours, theirs = weights(tmp_path / "net.bundle"), weights(place / "reference.bundle")
     for name, array in theirs.items():
         if "running" not in name:  # each process has its own statistics

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.base.errors import ResiduaError
+from residua.base.words import count_of
 from residua.data.settings import DataPart
 from residua.data.sources.parts import open_parts
 from residua.evaluate.ranks import Ranks
@@ -110,7 +111,10 @@ def _work(task: Task) -> Trained | None:
             report(updates)
 
         parts = open_parts(task.data, task.settings, validation=task.validation or None)
-        display.say(f"{ranks.world} processes, each of {task.threads} threads.")
+        display.say(
+            f"{count_of(ranks.world, 'process', 'processes')}, each of "
+            f"{count_of(task.threads, 'thread')}."
+        )
         trained = train(
             task.recipe, parts, output=folder / BUNDLE, run_folder=folder / RUN,
             device=task.device, ranks=ranks, display=display, saved=hand_over,
