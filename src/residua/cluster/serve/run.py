@@ -41,8 +41,8 @@ def deploy(models: list[str], settings: Settings, scale: Scale, cluster: Cluster
     room = cluster.gpus or cluster.cores // scale.threads
     if room < fewest:
         raise SettingError(
-            f"{count_of(fewest, 'replica')} of {count_of(scale.threads, 'thread')} do not find room: "
-            f"the cluster has {count_of(cluster.cores, 'core')}.",
+            f"The cluster has {count_of(cluster.cores, 'core')}, too few for "
+            f"{count_of(fewest, 'replica')} of {count_of(scale.threads, 'thread')}.",
             next_step=f"--replicas {max(1, room)}, or fewer --threads.",
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
