@@ -23,11 +23,12 @@ class Shares:
 def share_out(cluster: Cluster, engines: tuple[int, int] | None, threads: int) -> Shares:
     """Return how the cores are shared; on few all kinds of workers must find room at once."""
     gpu = 1 if cluster.gpus else 0
-    free = cluster.gpus or max(1, (cluster.cores - 1) // threads)
-    bounds = engines or (1, free)
-    if cluster.cores > 2 * threads + 1:
-        return Shares(bounds, 0.5 if gpu else threads, 1, 0.25, gpu)
-    return Shares(bounds, 0.25, 0.25, 0.1, gpu)
+    few = cluster.cores <= 2 * threads + 1
+    room = cluster.cores if few else cluster.cores - 1  # a core is left to whoever decodes
+    bounds = engines or (1, cluster.gpus or max(1, room // threads))
+    if few:
+        return Shares(bounds, 0.25, 0.25, 0.1, gpu)
+    return Shares(bounds, 0.5 if gpu else threads, 1, 0.25, gpu)
 
 
 @contextmanager
