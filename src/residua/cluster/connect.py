@@ -32,6 +32,7 @@ _DEFAULTS = {
 # What makes Ray stay on the loopback address, as it does on Windows and macOS; read at its import.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _PATIENCE = 10.0  # seconds for a cluster to answer
+_WORKERS_KEPT = 32
 _STORE_SHARE = 0.3  # of the free memory, for what Ray hands from process to process
 _STORE_LEAST, _STORE_MOST = 100 << 20, 8 << 30  # bytes
 
@@ -102,6 +103,8 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
         options |= {
             "address": "local", "num_cpus": cores or usable_cores(), "include_dashboard": False,
             "object_store_memory": _size_store(),
+            # Workers that wait are kept: to start another takes a second of a core.
+            "_system_config": {"num_workers_soft_limit": _WORKERS_KEPT},
         }  # fmt: skip
     else:
         options["address"] = address

@@ -8,6 +8,8 @@ from typing import Any
 
 from residua.cluster.connect import Cluster
 
+_AHEAD_CORE, _AHEAD_GPU, _AHEAD_LEAST = 128 << 20, 2 << 30, 512 << 20  # bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -32,12 +34,20 @@ def share_out(cluster: Cluster, engines: tuple[int, int] | None, threads: int) -
 
 
 @contextmanager
-def configured(**settings: Any) -> Iterator[None]:
-    """Give Ray Data these settings for the length of the block, and keep its many lines to it."""
+def configured(cluster: Cluster, **settings: Any) -> Iterator[None]:
+    """Give Ray Data these settings for the length of the block, and keep its many lines to it.
+
+    What is read and decoded ahead is bounded by the size of ``cluster``, not by its memory.
+    """
     import ray.data
 
     context = ray.data.DataContext.get_current()
-    settings |= {"enable_progress_bars": False, "print_on_execution_start": False}
+    ahead = max(_AHEAD_LEAST, _AHEAD_CORE * cluster.cores + _AHEAD_GPU * cluster.gpus)
+    limits = ray.data.ExecutionResources.for_limits(object_store_memory=ahead)
+    settings |= {
+        "enable_progress_bars": False, "print_on_execution_start": False,
+        "execution_options": ray.data.ExecutionOptions(resource_limits=limits),
+    }  # fmt: skip
     before = {name: getattr(context, name) for name in settings}
     logger = logging.getLogger("ray.data")
     level = logger.level

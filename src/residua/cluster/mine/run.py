@@ -46,7 +46,7 @@ class ClusterScoring:
             progress.advance(counts.get("done", 0) - progress.done)
 
         # A block a chunk: each may go to another machine.
-        with configured(target_max_block_size=1), listening(hear) as board:
+        with configured(self.cluster, target_max_block_size=1), listening(hear) as board:
             sent = send(run.teacher.bundle)
             chunks = read_datasource(_Chunks(_listing(run)), num_cpus=shares.light)
             asked = chunks.map_batches(

@@ -42,8 +42,7 @@ def _list(given: str) -> Iterator[Entry]:
     if given.startswith(ADDRESSES):
         yield Entry(given, given)
     elif is_url(given):
-        for place in find_places(given):
-            yield from list_remote(place)
+        yield from list_remote(find_places(given))
     elif _is_local_shards(given):
         for file in expand(given, SHARDS):
             yield from pictures_of(locate(file), list_members(file))

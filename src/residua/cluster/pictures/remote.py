@@ -1,7 +1,10 @@
 """Pictures behind URLs: of files, folders, lists and tar shards in a storage."""
 
 import tarfile
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BufferedReader
 from itertools import groupby
 
 from residua.base.errors import DataError
@@ -13,18 +16,23 @@ from residua.data.sources.shards import SHARDS
 from residua.data.sources.tar import Member
 from residua.predict.inputs import LIST_SUFFIXES
 
+_SHARDS_AT_ONCE = 16
+_HEADERS = 8 << 10  # bytes: a picture's label, and the header of the next picture, in one request
 
-def list_remote(place: Place) -> Iterator[Entry]:
-    """Yield the pictures of a file, a list, an archive or a folder. Raises DataError."""
-    kind = suffix(place.url)
-    if kind in SHARDS:
-        yield from pictures_of(place, _list_remote_members(place))
-    elif kind in LIST_SUFFIXES:
-        yield from list_urls(_read_lines(place), parent(place.url))
-    elif kind in SUFFIXES:
-        yield Entry(place.url, place.url)
-    else:
-        yield from _list_folder(place)
+
+def list_remote(places: Iterable[Place]) -> Iterator[Entry]:
+    """Yield the pictures of files, lists, archives and folders, in order. Raises DataError."""
+    for kind, group in groupby(places, key=lambda place: suffix(place.url)):
+        if kind in SHARDS:
+            yield from _list_shards(group)
+        elif kind in LIST_SUFFIXES:
+            for place in group:
+                yield from list_urls(_read_lines(place), parent(place.url))
+        elif kind in SUFFIXES:
+            yield from (Entry(place.url, place.url) for place in group)
+        else:
+            for place in group:
+                yield from _list_folder(place)
 
 
 def list_urls(lines: Iterable[str], folder: str) -> Iterator[Entry]:
@@ -67,8 +75,7 @@ def _list_folder(place: Place) -> Iterator[Entry]:
             shards.append(file)
     if found:
         return
-    for file in shards:
-        yield from pictures_of(file, _list_remote_members(file))
+    yield from _list_shards(shards)
     if not shards:
         raise DataError(
             f"{place.url} holds no pictures." if place.kind() else f"There is no {place.url}.",
@@ -76,14 +83,26 @@ def _list_folder(place: Place) -> Iterator[Entry]:
         )
 
 
-def _list_remote_members(place: Place) -> Iterator[Member]:
+def _list_shards(places: Iterable[Place]) -> Iterator[Entry]:
+    """Yield the pictures of archives, of which several are read at once: a request a picture."""
+    with ThreadPoolExecutor(_SHARDS_AT_ONCE, "list") as readers:
+        waiting: deque[Future[list[Entry]]] = deque()
+        for place in places:
+            waiting.append(readers.submit(_list_shard, place))
+            if len(waiting) > _SHARDS_AT_ONCE:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _list_shard(place: Place) -> list[Entry]:
     try:
         with (
             place.system.open_input_file(place.path) as handle,
-            tarfile.open(fileobj=handle, mode="r:") as archive,
+            BufferedReader(handle, _HEADERS) as buffered,
+            tarfile.open(fileobj=buffered, mode="r:") as archive,
         ):
-            for info in archive:
-                if info.isreg():
-                    yield Member(info.name, info.offset_data, info.size)
+            members = (Member(i.name, i.offset_data, i.size) for i in archive if i.isreg())
+            return list(pictures_of(place, members))
     except (OSError, tarfile.TarError) as error:
         raise DataError(f"{place.url} cannot be read as a tar archive: {error}.") from error

@@ -166,7 +166,7 @@ def _run(
     settings = {
         "checkpoint_config": _note_rows(output / _OWN / "rows"), "target_max_block_size": _BLOCK
     }  # fmt: skip
-    with configured(**settings), listening(hear) as board:
+    with configured(cluster, **settings), listening(hear) as board:
         sent = send(bundle)  # and kept until the end, for workers that begin anew
         source = Rows(spans)
         rows = ray.data.read_datasource(
