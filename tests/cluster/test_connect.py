@@ -51,8 +51,16 @@ def test_a_cluster_of_this_machine_keeps_to_itself(tmp_path, monkeypatch):
     assert "to the standard error" in told.stderr
 
 
-def test_a_cluster_that_is_not_there():
+def test_a_cluster_that_is_not_there(monkeypatch):
     with pytest.raises(SettingError, match="No cluster answers"), connected("127.0.0.1:1"):
+        pass
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(SettingError, match="No cluster answers at auto"), connected("auto"):
+        pass
+    # As a process of a cluster that was killed names it.
+    monkeypatch.delenv("RAY_ADDRESS")
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", lambda: {"127.0.0.1:1"})
+    with pytest.raises(SettingError, match="No cluster answers at auto"), connected("auto"):
         pass
     with pytest.raises(SettingError, match="Ray's client"), connected("ray://127.0.0.1:1"):
         pass

@@ -51,6 +51,19 @@ def test_urls_hold_the_same_pictures(pictures):
     ]  # fmt: skip
 
 
+def test_many_folders_are_listed_in_order(tmp_path):
+    """More than are asked about at once, of several depths."""
+    wanted = []
+    for number in range(40):
+        folder = tmp_path / f"{number:02}"
+        for deep in (folder, folder / "a", folder / "b" / "c"):
+            deep.mkdir(parents=True, exist_ok=True)
+            for name in ("2.txt", "1.txt", ".hidden"):
+                (deep / name).touch()
+            wanted += [str(deep / "1.txt"), str(deep / "2.txt")]
+    assert [file.path for file in locate(tmp_path).files()] == wanted
+
+
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_shards_are_read_where_their_pictures_lie(pictures, tmp_path, scheme):
     shard = tmp_path / "web-0.tar"

@@ -109,8 +109,9 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
     else:
         options["address"] = address
     try:
-        _knock(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
-        ray.init(**options)
+        _knock(_find_cluster() if address == "auto" else address)
+        with _without_log():
+            ray.init(**options)
     except ray.exceptions.AuthenticationError as error:
         raise SettingError(
             f"The cluster at {address} wants a token, and there is none, or another.",
@@ -122,6 +123,30 @@ def _connect(ray: Any, address: str, cores: int | None) -> None:
             next_step="Start one with `ray start --head` (docs/cluster.md), or take this machine "
             "alone: --cluster local.",
         ) from error
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep back what C++ code says on the standard error: how it has been told to be silent."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _find_cluster() -> str:
+    """Return the address that Ray takes for "auto"; of a cluster that was killed, too.
+
+    Raises ConnectionError where there is none.
+    """
+    from ray._private.services import get_ray_address_from_environment
+
+    return str(get_ray_address_from_environment("auto", None))
 
 
 def _knock(address: str) -> None:

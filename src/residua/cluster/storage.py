@@ -5,7 +5,9 @@ for it is installed. A URL is spelled as its store's own tools take it: a space 
 three characters.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 from residua.base.errors import DataError, SettingError
 from residua.cluster.urls import join, split
+
+_AT_ONCE = 16  # folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,43 @@ class Place:
 
     def names(self) -> list[str]:
         """Return the names of what lies directly in a folder, sorted; of nothing none."""
-        return [name for name, _ in self._list()]
+        return [name for name, _ in _list(self)]
 
     def files(self) -> Iterator["Place"]:
-        """Yield the files below a folder at any depth, folder by folder, sorted, none hidden."""
-        shown = [(name, is_file) for name, is_file in self._list() if not name.startswith(".")]
-        yield from (self / name for name, is_file in shown if is_file)
-        for name, is_file in shown:
-            if not is_file:
-                yield from (self / name).files()
+        """Yield the files below a folder at any depth, folder by folder, sorted, none hidden.
 
-    def _list(self) -> list[tuple[str, bool]]:
-        from pyarrow.fs import FileSelector, FileType
-
-        found = self.system.get_file_info(FileSelector(self.path, allow_not_found=True))
-        return sorted((info.base_name, info.type == FileType.File) for info in found)
+        Folders are asked about several at once: a storage takes a tenth of a second each time.
+        """
+        with ThreadPoolExecutor(_AT_ONCE, "list") as askers:
+            yield from _walk(self, askers.submit(_list, self), askers)
 
     def remove(self) -> None:
         """Remove a folder with all that it holds; nothing where there is none."""
         if self.kind() == "folder":
             self.system.delete_dir(self.path)
+
+
+def _list(folder: Place) -> list[tuple[str, bool]]:
+    """Return what lies directly in a folder, sorted, each with whether it is a file."""
+    from pyarrow.fs import FileSelector, FileType
+
+    found = folder.system.get_file_info(FileSelector(folder.path, allow_not_found=True))
+    return sorted((info.base_name, info.type == FileType.File) for info in found)
+
+
+def _walk(
+    place: Place, listed: Future[list[tuple[str, bool]]], askers: ThreadPoolExecutor
+) -> Iterator[Place]:
+    """Yield the files below a folder of which ``listed`` will say what lies in it."""
+    shown = [(name, is_file) for name, is_file in listed.result() if not name.startswith(".")]
+    yield from (place / name for name, is_file in shown if is_file)
+    waiting: deque[tuple[Place, Future[list[tuple[str, bool]]]]] = deque()
+    for folder in (place / name for name, is_file in shown if not is_file):
+        waiting.append((folder, askers.submit(_list, folder)))
+        if len(waiting) > _AT_ONCE:
+            yield from _walk(*waiting.popleft(), askers)
+    while waiting:
+        yield from _walk(*waiting.popleft(), askers)
 
 
 def locate(url: str | Path) -> Place:
