@@ -146,7 +146,10 @@ def _find_cluster() -> str:
     """
     from ray._private.services import get_ray_address_from_environment
 
-    return str(get_ray_address_from_environment("auto", None))
+    try:
+        return str(get_ray_address_from_environment("auto", None))
+    except ConnectionError as error:
+        raise ConnectionError("none runs here, and RAY_ADDRESS names none.") from error
 
 
 def _knock(address: str) -> None:
