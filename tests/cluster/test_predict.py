@@ -15,7 +15,7 @@ from making import make_bundle, save_noise
 from residua.base.errors import SettingError
 from residua.base.files import try_lock
 from residua.cluster.connect import connected
-from residua.cluster.predict.job import Wanted, predict
+from residua.cluster.predict.job import Wanted, opened
 from residua.cluster.predict.results import read_results
 from residua.cluster.storage import locate
 from residua.predict.classifier import load
@@ -45,6 +45,15 @@ def pictures(tmp_path):
 @pytest.fixture
 def bundle(tmp_path):
     return make_bundle(tmp_path / "net.bundle", widths=(8, 8, 8, 8), seed=1)
+
+
+def predict(inputs, bundle, output, wanted, cluster):
+    from residua.cluster.predict import flow
+
+    with opened(inputs, bundle, output, wanted) as job:
+        if not job.finished:
+            flow.run(job, cluster)
+        return job.conclude()
 
 
 def expected(bundle, inputs):
@@ -187,15 +196,18 @@ def test_an_engine_is_killed(nodes, pictures, bundle, tmp_path):
     assert_same(read_results(output), expected(bundle, str(listing)))
 
 
-def test_the_command_is_killed_and_goes_on(nodes, start, pictures, bundle, tmp_path):
+def test_the_command_is_stopped_and_goes_on(nodes, start, pictures, bundle, tmp_path):
     listing = write_list(tmp_path / "many.txt", pictures, 120)
     words = ["predict", listing, "--model", bundle.path, "--cluster", nodes.add(count=2).address,
              "--save", tmp_path / "results", "--engine", "torch", "--json"]  # fmt: skip
     output = locate(tmp_path / "results")
     first = start(*words)
     wait_until(lambda: _files(output), what="first results")
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=60) == 143
+    assert first.log.read_text().splitlines()[-2:] == [
+        "Error: Stopped.", "The same command goes on with what is left."
+    ]  # fmt: skip
     left = {file.path for file in _files(output)}
     assert left
     second = start(*words)

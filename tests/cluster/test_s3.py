@@ -12,7 +12,7 @@ from residua.base.errors import DataError, SettingError
 from residua.cluster.pictures.entries import list_entries
 from residua.cluster.pictures.listing import make_spans
 from residua.cluster.pictures.rows import read_span
-from residua.cluster.predict import reading
+from residua.cluster.predict import claim, reading
 from residua.cluster.predict.reading import AHEAD, read_ahead
 from residua.cluster.storage import locate, read_range
 from residua.cluster.urls import join, parent, split, suffix
@@ -197,3 +197,42 @@ def test_urls_are_put_together():
     assert parent("s3://bucket/a/b.txt?region=eu") == "s3://bucket/a?region=eu"
     assert parent("s3://bucket/b.txt") == "s3://bucket/"
     assert suffix("s3://bucket/a.JPG?region=eu") == suffix("what?.jpg") == ".jpg"
+
+
+def test_a_claim_keeps_others_out_until_it_is_nobodys(bucket, monkeypatch):
+    monkeypatch.setattr(claim, "BEAT", 0.2)
+    monkeypatch.setattr(claim, "DEAD", 3.0)
+    monkeypatch.setattr(claim, "_LOOK", 0.1)
+    folder = locate(f"{bucket}/results/_residua")
+    said = []
+    with claim.claimed(folder):
+        with (
+            pytest.raises(SettingError, match="Another command"),
+            claim.claimed(folder, said.append),
+        ):
+            pass
+    assert len(said) == 1
+    assert folder.names() in ([], [".claims"])
+    with claim.claimed(folder, said.append):  # it has gone
+        assert len(said) == 1
+    (folder / ".claims").make()
+    put(f"{folder.url}/.claims/0001-killed", b"running 7")
+    with claim.claimed(folder, said.append):
+        assert len(said) == 2
+    # Of two that begin at once one goes on.
+    outcomes = []
+
+    def begin():
+        try:
+            with claim.claimed(folder):
+                outcomes.append("in")
+                threading.Event().wait(1.0)
+        except SettingError:
+            outcomes.append("out")
+
+    threads = [threading.Thread(target=begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["in", "out"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.base.errors import DataError, SettingError
-from residua.cluster.urls import join, split
+from residua.cluster.urls import join, parent, split
 
 _AT_ONCE = 16  # folders
 
@@ -35,6 +35,11 @@ class Place:
     def name(self) -> str:
         """The last part."""
         return self.path.rstrip("/").rpartition("/")[2]
+
+    @property
+    def parent_url(self) -> str:
+        """How the folder that it lies in is named."""
+        return parent(self.url)
 
     @property
     def is_remote(self) -> bool:
@@ -62,8 +67,14 @@ class Place:
         self.system.move(scratch, self.path)
 
     def make(self) -> "Place":
-        """Make a folder and those above it, and return it."""
-        self.system.create_dir(self.path, recursive=True)
+        """Make a folder and those above it, and return it. Raises SettingError where that fails."""
+        try:
+            self.system.create_dir(self.path, recursive=True)
+        except OSError as error:
+            raise SettingError(
+                f"{self.url} cannot be made: {str(error).splitlines()[0].rstrip('.')}.",
+                next_step="A bucket is made by the tools of its storage." if self.is_remote else "",
+            ) from error
         return self
 
     def names(self) -> list[str]:

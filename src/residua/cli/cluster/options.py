@@ -1,5 +1,6 @@
 """The options that verbs share on a cluster."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,7 +44,9 @@ class GroupedClusterCommand(ClusterCommand, GroupedCommand):
 
 def _may_be_address(word: str) -> bool:
     """Tell whether a word after the option is its value, not an option, a file or a URL."""
-    if word.startswith("ray://"):
+    if word in {"local", _NEAREST} or word.startswith("ray://"):
+        return True
+    if re.fullmatch(r"[\w.\-\[\]:]+:\d+", word):
         return True
     return not (word.startswith("-") or "/" in word or "=" in word or Path(word).exists())
 

@@ -28,11 +28,13 @@ def run(
     """
     from residua.base.errors import SettingError
     from residua.cli.cluster.options import read_range
+    from residua.cli.cluster.stopping import going_on
     from residua.cluster.connect import connected, import_ray
     from residua.zoo.weights.resolve import open_bundle
 
     import_ray(address)
-    from residua.cluster.predict.job import Wanted, predict
+    from residua.cluster.predict import flow
+    from residua.cluster.predict.job import Wanted, opened
     from residua.cluster.storage import locate
 
     if not save:
@@ -42,11 +44,18 @@ def run(
         )
     wanted = Wanted(form=_choose_form(form), engines=read_range(engines, "--engines"), **how)
     bundle = open_bundle(model, architecture=architecture)
-    with connected(address) as cluster:
-        typer.echo(f"On {cluster}.", err=True)
-        summary = predict(images, bundle, locate(save), wanted, cluster, overwrite=overwrite)
+    with opened(images, bundle, locate(save), wanted, overwrite=overwrite, say=_say) as job:
+        if not job.finished:
+            with connected(address) as cluster, going_on():
+                _say(f"On {cluster}.")
+                flow.run(job, cluster)
+        summary = job.conclude()
     _print(summary, save, json=json)
     return summary.bad
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _choose_form(given: str | None) -> "Form":
@@ -63,11 +72,13 @@ def _choose_form(given: str | None) -> "Form":
 def _print(summary: "Summary", save: str, *, json: bool) -> None:
     from json import dumps
 
+    from residua.base.words import count_of
+
     if json:
         record = {"images": summary.rows, "unusable": summary.bad, "reasons": summary.reasons}
         typer.echo(dumps({**record, "results": save}))
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
-    typer.echo(f"{summary.rows} pictures; the results are in {save}.")
+    typer.echo(f"{count_of(summary.rows, 'picture')}; the results are in {save}.")
     if summary.bad:
         typer.echo(f"{summary.bad} could not be used: {reasons}.", err=True)

@@ -56,13 +56,14 @@ def make_trainer(
     def train_there(
         recipe: "Recipe", _: "Parts", *, output: Path, run_folder: Path, **how: Any
     ) -> "Trained":
+        from residua.cli.cluster.stopping import going_on
         from residua.cluster.connect import connected, import_ray
 
         import_ray(address)
         from residua.cluster.storage import locate
         from residua.cluster.train.run import Pictures, Placing, train_on_cluster
 
-        with connected(address) as cluster:
+        with connected(address) as cluster, going_on():
             how["display"].say(f"On {cluster}.")
             each = cluster.gpus if cluster.gpus and how["device"] != "cpu" else cluster.nodes
             place = locate(storage or output.with_suffix(".storage"))

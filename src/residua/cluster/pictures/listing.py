@@ -115,7 +115,9 @@ def _span_tables(files: list[Place], image: str, name: str) -> Iterator[Span]:
                 groups = opened.metadata.num_row_groups
                 sizes = [opened.metadata.row_group(n).num_rows for n in range(groups)]
         except (OSError, ArrowInvalid) as error:
-            raise DataError(f"{file.url} cannot be read as Parquet: {error}.") from error
+            raise DataError(
+                f"{file.url} cannot be read as Parquet: {str(error).rstrip('.')}."
+            ) from error
         within = 0
         for group, rows in enumerate(sizes):
             yield Span(file.url, group, first, rows, column, name, within)

@@ -59,7 +59,7 @@ def _read_lines(place: Place) -> list[str]:
     try:
         return place.read().decode("utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
-        raise DataError(f"{place.url} cannot be read: {error}.") from error
+        raise DataError(f"{place.url} cannot be read: {str(error).rstrip('.')}.") from error
 
 
 def _list_folder(place: Place) -> Iterator[Entry]:
@@ -105,4 +105,6 @@ def _list_shard(place: Place) -> list[Entry]:
             members = (Member(i.name, i.offset_data, i.size) for i in archive if i.isreg())
             return list(pictures_of(place, members))
     except (OSError, tarfile.TarError) as error:
-        raise DataError(f"{place.url} cannot be read as a tar archive: {error}.") from error
+        raise DataError(
+            f"{place.url} cannot be read as a tar archive: {str(error).rstrip('.')}."
+        ) from error
