@@ -9,10 +9,11 @@ from pyarrow import parquet, table
 
 from making import save_noise
 from residua.base.errors import DataError, SettingError
+from residua.cluster import claim
 from residua.cluster.pictures.entries import list_entries
 from residua.cluster.pictures.listing import make_spans
 from residua.cluster.pictures.rows import read_span
-from residua.cluster.predict import claim, reading
+from residua.cluster.predict import reading
 from residua.cluster.predict.reading import AHEAD, read_ahead
 from residua.cluster.storage import locate, read_range
 from residua.cluster.urls import join, parent, split, suffix
@@ -205,26 +206,26 @@ def test_a_claim_keeps_others_out_until_it_is_nobodys(bucket, monkeypatch):
     monkeypatch.setattr(claim, "_LOOK", 0.1)
     folder = locate(f"{bucket}/results/_residua")
     said = []
-    with claim.claimed(folder):
-        with (
-            pytest.raises(SettingError, match="Another command"),
-            claim.claimed(folder, said.append),
-        ):
-            pass
+    with (
+        claim.claimed(folder, "here"),
+        pytest.raises(SettingError, match="Another command is here now"),
+        claim.claimed(folder, "here", said.append),
+    ):
+        pass
     assert len(said) == 1
     assert folder.names() in ([], [".claims"])
-    with claim.claimed(folder, said.append):  # it has gone
+    with claim.claimed(folder, "here", said.append):  # it has gone
         assert len(said) == 1
     (folder / ".claims").make()
     put(f"{folder.url}/.claims/0001-killed", b"running 7")
-    with claim.claimed(folder, said.append):
+    with claim.claimed(folder, "here", said.append):
         assert len(said) == 2
     # Of two that begin at once one goes on.
     outcomes = []
 
     def begin():
         try:
-            with claim.claimed(folder):
+            with claim.claimed(folder, "here"):
                 outcomes.append("in")
                 threading.Event().wait(1.0)
         except SettingError:

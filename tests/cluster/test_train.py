@@ -112,20 +112,27 @@ def test_a_process_is_killed_and_the_rest_goes_on_alone(nodes, start, place, tmp
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_the_command_is_killed_and_goes_on(nodes, start, place, tmp_path, late):
-    """In the midst of it, and when it has ended but for the fetching of the bundle."""
+def test_the_command_is_lost_and_goes_on(nodes, start, place, tmp_path, late):
+    """By Ctrl-C in the midst of it; killed when it has ended but for the fetching of the bundle."""
     process = train(start, place, nodes.add(count=2), tmp_path, "2")
-    storage = tmp_path / "storage" / "net"
+    storage = tmp_path / "storage"
     wait_until(
-        lambda: list(storage.glob("*/model.bundle")) if late else is_under_way(process),
+        lambda: list(storage.glob("net-*/*/model.bundle")) if late else is_under_way(process),
         what="the bundle" if late else "the second epoch",
     )
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if late:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    else:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "The same command goes on" in process.log.read_text()
     assert not (tmp_path / "net.bundle").exists()
     again = train(start, place, nodes, tmp_path, "2")
     assert_ended(again, tmp_path)
-    assert "Going on with" in again.log.read_text()
+    assert f"Going on with {tmp_path / 'net.run'} after" in again.log.read_text()
+    started = json.loads((tmp_path / "net.run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert f"--cluster {nodes.address} --workers 2" in started["command"]
     assert_equal(weights(tmp_path / "net.bundle"), weights(place / "reference.bundle"))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from residua.base.errors import DataError, SettingError
-from residua.cluster.urls import join, parent, split
+from residua.cluster.urls import join, split
 
 _AT_ONCE = 16  # folders
 
@@ -35,11 +35,6 @@ class Place:
     def name(self) -> str:
         """The last part."""
         return self.path.rstrip("/").rpartition("/")[2]
-
-    @property
-    def parent_url(self) -> str:
-        """How the folder that it lies in is named."""
-        return parent(self.url)
 
     @property
     def is_remote(self) -> bool:

@@ -41,9 +41,7 @@ def join(url: str, name: str) -> str:
 def parent(url: str) -> str:
     """Return the URL of the folder that ``url`` lies in."""
     root, path, options = split(url)
-    if not is_url(url):
-        return url.rstrip("/").rpartition("/")[0]
-    return f"{root}{path.rstrip('/').rpartition('/')[0]}{options}"
+    return f"{root}{path.rpartition('/')[0]}{options}"
 
 
 def suffix(url: str) -> str:

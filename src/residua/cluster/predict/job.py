@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from residua.base.errors import ResiduaError, SettingError
 from residua.bundle.store import Bundle
+from residua.cluster.claim import claimed
 from residua.cluster.pictures.listing import Span, make_spans
-from residua.cluster.predict.claim import claimed
 from residua.cluster.predict.results import Summary, summarise
 from residua.cluster.storage import Place
 from residua.cluster.urls import suffix
@@ -97,7 +97,7 @@ def opened(
     own = output / OWN
     said = _identify(inputs, bundle, wanted)
     _refuse_others(output, said, overwrite=overwrite)
-    with claimed(own.make(), say):
+    with claimed(own.make(), f"predicting into {output.url}", say):
         known = _read_job(own)
         if known and not overwrite:
             spans = [Span(**span) for span in known["spans"]]

@@ -1,14 +1,17 @@
 """A training on a cluster, seen from where it was started: processes, storage, what comes back.
 
-    STORAGE/NAME/        what Ray Train keeps: the newest checkpoints, each the whole run folder
+    STORAGE/NAME-KEY/    what Ray Train keeps: the newest checkpoints, each the whole run folder
     NAME.bundle          at the end, with NAME.run beside it, as of any training
 
 The same command goes on with what an interrupted training has left in the storage. The effective
 batch is the recipe's, however many processes there are: each computes its share of the rows.
 """
 
+import hashlib
+import json
 import logging
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +21,11 @@ from residua.base.errors import ResiduaError, SettingError, TrainingError
 from residua.base.files import replacing_folder
 from residua.base.words import count_of
 from residua.bundle.store import read_bundle
+from residua.cluster.claim import claimed
 from residua.cluster.connect import Cluster
 from residua.cluster.herald import listening
 from residua.cluster.storage import Place
-from residua.cluster.train.worker import BUNDLE, RUN, Task, work
+from residua.cluster.train.worker import BUNDLE, RUN, Task, Told, work
 from residua.data.settings import DataPart
 from residua.train.recipe.file import change
 from residua.train.recipe.tree import Recipe
@@ -65,9 +69,31 @@ def train_on_cluster(
     gpu = device != "cpu" and cluster.gpus > 0
     threads = placing.threads or max(1, cluster.cores // placing.workers[1])
     _check_room(recipe, placing, cluster, threads, gpu=gpu)
-    name = output.stem
-    if restart:
+    name = _name_storage(output, pictures)
+    claims = (placing.storage / f".{name}").make()
+    with claimed(claims, f"training {output} in {placing.storage.url}", say):
+        if restart:
+            (placing.storage / name).remove()
+        trained = _train(
+            recipe, name, output=output, run_folder=run_folder, device=device if gpu else "cpu",
+            threads=threads, say=say, pictures=pictures, placing=placing,
+        )  # fmt: skip
         (placing.storage / name).remove()
+    claims.remove()
+    return trained
+
+
+def _name_storage(output: Path, pictures: Pictures) -> str:
+    """Return the name of a training in the storage: that of its bundle, for these pictures."""
+    said = [str(output.absolute()), *map(_make_absolute, (pictures.data, pictures.validation))]
+    return f"{output.stem}-{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:8]}"
+
+
+def _train(
+    recipe: Recipe, name: str, *, output: Path, run_folder: Path, device: str, threads: int,
+    say: Callable[[str], None], pictures: Pictures, placing: Placing,
+) -> Trained:  # fmt: skip
+    """Let the processes train, and bring what they have left in the storage."""
 
     def hear(lines: list[str], _: dict[str, int]) -> None:
         for line in lines:
@@ -76,13 +102,12 @@ def train_on_cluster(
     with listening(hear) as board:
         task = Task(
             _make_paths_absolute(recipe), _make_absolute(pictures.data),
-            _make_absolute(pictures.validation), pictures.settings, threads,
-            device if gpu else "cpu", board,
+            _make_absolute(pictures.validation), pictures.settings, threads, device, board,
+            Told(str(output), str(run_folder), sys.argv),
         )  # fmt: skip
-        result = _fit(task, name, placing, gpu=gpu)
+        result = _fit(task, name, placing, gpu=device != "cpu")
     with result.checkpoint.as_directory() as found:
         _bring(Path(found), output, run_folder)
-    (placing.storage / name).remove()
     trained: Trained = result.return_value
     return replace(trained, bundle=read_bundle(output))
 

@@ -8,6 +8,7 @@ before it has fetched the bundle, the same command writes it again from there.
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -29,6 +30,20 @@ _PAUSE = 30.0  # seconds between two lines on the steps
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the user has given, and shall read: the bundle, the run's folder, the command."""
+
+    output: str
+    run_folder: str
+    command: list[str]
+
+    def spell(self, text: str, folder: Path) -> str:
+        """Return a line in which ``folder``, where a process keeps both, is not named."""
+        text = text.replace(str(folder / RUN), self.run_folder)
+        return text.replace(str(folder / BUNDLE), self.output)
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A training as its processes get it: where the pictures are, and how they are read.
 
@@ -42,18 +57,20 @@ class Task:
     threads: int
     device: str
     board: Any
+    told: Told
 
 
 class _Announcing(Display):
     """Says what the first process says where the user sees it."""
 
-    def __init__(self, board: Any, *, quiet: bool) -> None:
+    def __init__(self, task: Task, folder: Path, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
-        self._board, self._shown = board, time.monotonic()
+        self._board, self._shown = task.board, time.monotonic()
+        self._told, self._folder = task.told, folder
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            self._board.say.remote(text)
+            self._board.say.remote(self._told.spell(text, self._folder))
 
     def show_step(self, report: StepReport, epochs: int) -> None:
         left = self._left(report.epoch, epochs)
@@ -75,14 +92,18 @@ def work(config: dict[str, Task]) -> Trained | None:
     task = config["task"]
     if ray.get(task.board.failure.remote()):
         raise RuntimeError("Another process has said why this cannot be trained.")
-    try:
-        return _work(task)
-    except ResiduaError as error:
-        ray.get(task.board.fail.remote(error.problem, error.next_step))
-        raise
+    sys.argv = task.told.command  # which the run notes
+    with tempfile.TemporaryDirectory(prefix="residua-") as name:
+        folder = Path(name) / "whole"
+        try:
+            return _work(task, folder)
+        except ResiduaError as error:
+            said = [task.told.spell(text, folder) for text in (error.problem, error.next_step)]
+            ray.get(task.board.fail.remote(*said))
+            raise
 
 
-def _work(task: Task) -> Trained | None:
+def _work(task: Task, folder: Path) -> Trained | None:
     import torch
     from ray import train as ray_train
 
@@ -91,37 +112,36 @@ def _work(task: Task) -> Trained | None:
     torch.set_num_threads(task.threads)
     if task.device != "cpu" and torch.cuda.is_available():
         torch.cuda.set_device(ranks.local_rank)
-    display = _Announcing(task.board, quiet=not ranks.first)
-    with tempfile.TemporaryDirectory(prefix="residua-") as name:
-        folder, last = Path(name) / "whole", Path(name) / LAST
-        folder.mkdir()
-        found = ray_train.get_checkpoint()
-        if ranks.first and found is not None:
-            found.to_directory(folder)
-            _go_back(folder)
+    display = _Announcing(task, folder, quiet=not ranks.first)
+    last = folder.with_name(LAST)
+    folder.mkdir()
+    found = ray_train.get_checkpoint()
+    if ranks.first and found is not None:
+        found.to_directory(folder)
+        _go_back(folder)
 
-        def report(updates: int) -> None:
-            own = ray_train.Checkpoint.from_directory(folder) if ranks.first else None
-            ray_train.report({"updates": updates}, checkpoint=own)
+    def report(updates: int) -> None:
+        own = ray_train.Checkpoint.from_directory(folder) if ranks.first else None
+        ray_train.report({"updates": updates}, checkpoint=own)
 
-        def hand_over(updates: int) -> None:
-            if ranks.first:
-                shutil.rmtree(last, ignore_errors=True)
-                shutil.copytree(folder / RUN, last, copy_function=os.link)
-            report(updates)
+    def hand_over(updates: int) -> None:
+        if ranks.first:
+            shutil.rmtree(last, ignore_errors=True)
+            shutil.copytree(folder / RUN, last, copy_function=os.link)
+        report(updates)
 
-        parts = open_parts(task.data, task.settings, validation=task.validation or None)
-        display.say(
-            f"{count_of(ranks.world, 'process', 'processes')}, each of "
-            f"{count_of(task.threads, 'thread')}."
-        )
-        trained = train(
-            task.recipe, parts, output=folder / BUNDLE, run_folder=folder / RUN,
-            device=task.device, ranks=ranks, display=display, saved=hand_over,
-        )  # fmt: skip
-        if last.exists():
-            last.rename(folder / LAST)
-        report(-1)  # with the bundle
+    parts = open_parts(task.data, task.settings, validation=task.validation or None)
+    display.say(
+        f"{count_of(ranks.world, 'process', 'processes')}, each of "
+        f"{count_of(task.threads, 'thread')}."
+    )
+    trained = train(
+        task.recipe, parts, output=folder / BUNDLE, run_folder=folder / RUN,
+        device=task.device, ranks=ranks, display=display, saved=hand_over,
+    )  # fmt: skip
+    if last.exists():
+        last.rename(folder / LAST)
+    report(-1)  # with the bundle
     return trained if ranks.first else None
 
 

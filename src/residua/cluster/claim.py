@@ -1,4 +1,4 @@
-"""One command at a time in a job: a lock where the folder is of this machine, else a claim.
+"""One command at a time in a folder: a lock where the folder is of this machine, else a claim.
 
 A storage has no locks. A claim is a file there that its command writes anew every few seconds; who
 finds another's that changes goes away, and who finds one that does not takes its place.
@@ -20,38 +20,40 @@ _LOOK = 1.0
 
 
 @contextmanager
-def claimed(folder: Place, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def claimed(
+    folder: Place, doing: str, say: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Keep other commands out of ``folder`` for the length of the block.
 
-    Waits while it cannot tell, which it says. Raises SettingError where another command is in it.
+    Waits while it cannot tell, which it says. Raises SettingError where another command is in it,
+    and is ``doing`` what this one wants to do.
     """
+    refused = SettingError(
+        f"Another command is {doing} now.",
+        next_step="Wait for it, stop it, or choose another place.",
+    )
     if folder.is_remote:
-        with _claimed_there(folder / ".claims", say):
+        with _claimed_there(folder / ".claims", refused, say):
             yield
         return
     unlock = try_lock(Path(folder.path) / ".lock")
     if unlock is None:
-        raise _refuse(folder)
+        raise refused
     try:
         yield
     finally:
         unlock()
 
 
-def _refuse(folder: Place) -> SettingError:
-    return SettingError(
-        f"Another command is predicting into {folder.parent_url} now.",
-        next_step="Wait for it, stop it, or choose another --save.",
-    )
-
-
 @contextmanager
-def _claimed_there(folder: Place, say: Callable[[str], None]) -> Iterator[None]:
+def _claimed_there(
+    folder: Place, refused: SettingError, say: Callable[[str], None]
+) -> Iterator[None]:
     own = folder.make() / f"{time.time():017.3f}-{uuid.uuid4().hex}"
     ending = threading.Event()
     _write(own, "waiting 0")
     try:
-        _wait_for_others(folder, own, say)
+        _wait_for_others(folder, own, refused, say)
         _write(own, "running 0")
 
         def beat() -> None:
@@ -73,7 +75,9 @@ def _claimed_there(folder: Place, say: Callable[[str], None]) -> Iterator[None]:
             own.system.delete_file(own.path)
 
 
-def _wait_for_others(folder: Place, own: Place, say: Callable[[str], None]) -> None:
+def _wait_for_others(
+    folder: Place, own: Place, refused: SettingError, say: Callable[[str], None]
+) -> None:
     """Return once no other claim holds. Of commands that wait the first comes before the others."""
     seen: dict[str, tuple[str, float]] = {}
     count = 0
@@ -86,7 +90,7 @@ def _wait_for_others(folder: Place, own: Place, say: Callable[[str], None]) -> N
             first, since = seen.setdefault(name, (said, time.monotonic()))
             if said not in {first, ""}:
                 if said.startswith("running") or name < own.name:
-                    raise _refuse(folder)
+                    raise refused
                 continue  # it will go away
             if time.monotonic() - since > DEAD:
                 with suppress(OSError):
