@@ -122,12 +122,14 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         (["predict", "x.jpg", "--save", "out", "--format", "text"], "parquet"),
         (["train", "data", "--find-lr"], "--find-lr has no meaning on a cluster"),
         (["serve", "net.bundle", "--watch"], "--watch has no meaning on a cluster"),
+        (["serve", "net.bundle", "--stop"], "without models"),
+        (["serve"], "name one"),
     ],
 )
 def test_what_has_no_meaning_on_a_cluster(words, problem, monkeypatch):
     monkeypatch.setattr("residua.cluster.connect.import_ray", lambda _: None)
     told = CliRunner().invoke(app, [*words, "--cluster", "local"])
-    assert problem in str(told.exception)
+    assert problem in str(told.exception) + told.output
 
 
 @pytest.mark.parametrize(

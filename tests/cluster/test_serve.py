@@ -5,11 +5,13 @@ import json
 import os
 import signal
 import socket
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from making import make_bundle, save_noise
+from residua.base.errors import SettingError
 from residua.cluster.connect import connected
 from residua.cluster.serve.bundles import place_models
 from residua.cluster.serve.run import Scale, deploy, withdraw
@@ -91,6 +93,8 @@ def test_replicas_answer_refuse_and_are_replaced(bucket, nodes, settings, tmp_pa
         models = place_models([f"net={bundles[0].path}"], locate(f"{bucket}/models"))
         url = deploy(models, settings, scale, cluster)
         asyncio.run(_look(url, data, expected[0]))
+        with pytest.raises(SettingError, match=f"127.0.0.1:{settings.port} is listened at"):
+            deploy(models, replace(settings, host="localhost", tokens=()), scale, cluster)
 
         # Others take their place while clients ask: not a request is lost.
         new = place_models([f"net={bundles[second].path}"], None)
@@ -121,7 +125,8 @@ def test_replicas_answer_refuse_and_are_replaced(bucket, nodes, settings, tmp_pa
         assert len(failed) <= 8, failed
         assert {best(record) for status, record in answers if status == 200} == {told[-1]}
         assert answers[-1][0] == 200
-        withdraw()
+        assert withdraw()
+        assert not withdraw()
 
 
 async def _look(url, data, expected):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from residua.cli.cluster.options import Cluster
-from residua.cli.cluster.serve import Replicas, Storage
+from residua.cli.cluster.serve import Replicas, Stop, Storage
 
 if TYPE_CHECKING:
     from residua.serve.settings import Settings
 
 Models = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         help="Bundles, weight files or names from `residua models`; NAME=BUNDLE gives a name, "
         "NAME:VERSION=BUNDLE a version too.",
@@ -94,7 +94,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No line for each request."
 
 
 def serve(
-    models: Models,
+    models: Models = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     grpc_port: GrpcPort = 8001,
@@ -126,13 +126,12 @@ def serve(
     cluster: Cluster = "",
     replicas: Replicas = "",
     storage: Storage = "",
+    stop: Stop = False,
 ) -> None:
     """Serve classifiers: a page to drop photos on, REST, and the Open Inference Protocol.
 
-    A photo in, its classes out; overload is refused at once, a bad photo is a record with its
-    reason. What is accepted is answered, also when the server is stopped.
-
-    For example:
+    Overload is refused at once, a bad photo is a record with its reason. What is accepted is
+    answered, also when the server is stopped. For example:
 
       residua serve flowers.bundle                      # then open http://127.0.0.1:8000
 
@@ -144,10 +143,18 @@ def serve(
     """
     options = dict(locals())
     _need_libraries()
-    if cluster:
+    if stop:
+        _stop_there(cluster, models)
+    elif cluster:
         _serve_there(options)
     else:
-        _run(models, _make_settings(options), workers=workers, quiet=quiet)
+        _run(_given(models), _make_settings(options), workers=workers, quiet=quiet)
+
+
+def _given(models: list[str] | None) -> list[str]:
+    if not models:
+        raise typer.BadParameter("name one: residua serve flowers.bundle", param_hint="MODELS…")
+    return models
 
 
 def _serve_there(options: dict[str, Any]) -> None:
@@ -161,9 +168,18 @@ def _serve_there(options: dict[str, Any]) -> None:
     )
     settings = _make_settings(options | {"grpc_port": 0})
     run(
-        options["models"], options["cluster"], settings, replicas=options["replicas"],
+        _given(options["models"]), options["cluster"], settings, replicas=options["replicas"],
         storage=options["storage"],
     )  # fmt: skip
+
+
+def _stop_there(cluster: str, models: list[str] | None) -> None:
+    """Let a cluster serve no more."""
+    from residua.cli.cluster.serve import stop
+
+    if not cluster or models:
+        raise typer.BadParameter("is for a cluster, without models.", param_hint="--stop")
+    stop(cluster)
 
 
 def _make_settings(options: dict[str, Any]) -> "Settings":

@@ -27,6 +27,14 @@ Storage = Annotated[
         show_default=False,
     ),
 ]
+Stop = Annotated[
+    bool,
+    typer.Option(
+        "--stop",
+        help="Take away what serves there, once it has answered.",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 def run(
@@ -49,10 +57,22 @@ def run(
         if address != LOCAL:
             typer.echo(
                 "The replicas stay. The same command puts others in their place, without a lost "
-                "request; `serve shutdown` takes them away.",
+                "request; residua serve --cluster --stop takes them away.",
                 err=True,
             )
             return
         wait_for_signal()
         typer.echo("stopping: what was accepted is answered", err=True)
         withdraw()
+
+
+def stop(address: str) -> None:
+    """Take the replicas on the cluster away."""
+    from residua.cluster.connect import connected, import_ray
+
+    import_ray(address)
+    from residua.cluster.serve.run import withdraw
+
+    with connected(address):
+        there = withdraw()
+    typer.echo("Nothing is served there any more." if there else "Nothing was served there.")

@@ -46,6 +46,7 @@ def deploy(models: list[str], settings: Settings, scale: Scale, cluster: Cluster
             next_step=f"--replicas {max(1, room)}, or fewer --threads.",
         )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _check_address(settings)
     serve.start(
         http_options={"host": settings.host, "port": settings.port, "keep_alive_timeout_s": 65},
         proxy_location="EveryNode" if scale.everywhere else "HeadOnly",
@@ -85,11 +86,35 @@ def _reason(error: BaseException) -> str:
     return str(error).splitlines()[-1]
 
 
-def withdraw() -> None:
-    """Take the replicas away once they have answered what they have accepted."""
+def _check_address(settings: Settings) -> None:
+    """Refuse another address than that at which Ray Serve listens: it would go on there."""
+    from ray.serve.context import _get_global_client
+
+    there = _get_global_client(raise_if_no_controller_running=False)
+    if there is None:
+        return
+    known = there.http_config.host, there.http_config.port
+    if known != (settings.host, settings.port):
+        raise SettingError(
+            f"On this cluster {known[0]}:{known[1]} is listened at, not "
+            f"{settings.host}:{settings.port}, until nothing is served there.",
+            next_step=f"--host {known[0]} --port {known[1]}; or residua serve --cluster --stop.",
+        )
+
+
+def withdraw() -> bool:
+    """Take the replicas away once they have answered, and return whether there were any.
+
+    Where nothing else is served Ray Serve ends too, and its address is free.
+    """
     from ray import serve
 
-    serve.delete(APPLICATION)
+    applications = serve.status().applications
+    if APPLICATION in applications:
+        serve.delete(APPLICATION)
+    if set(applications) <= {APPLICATION}:
+        serve.shutdown()
+    return APPLICATION in applications
 
 
 def wait_for_signal() -> None:
