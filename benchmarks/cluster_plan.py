@@ -55,6 +55,7 @@ class Node:
     """Pictures of training that the node computes a second."""
     network: float
     computes_on_cores: bool
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def rates(job: Job, node: Node, storage: Storage, nodes: int) -> dict[str, float
     network = min(storage.total, nodes * min(storage.each, node.network)) / job.size
     decode = nodes * node.cores * node.decodes
     if job.kind == "train":
-        compute = nodes * node.trains
+        # Below 32 pictures of a batch a GPU is as slow as with 32.
+        compute = nodes * node.trains * min(1.0, job.batch / nodes / node.gpus / 32)
         seconds = job.batch / compute
         exchange = 2 * (nodes - 1) / nodes * job.gradients / node.network
         # Half of the exchange hides behind the backward pass.
@@ -181,7 +183,7 @@ def main() -> None:
     cpu = Node("16 cores as measured", 16, decode, 8 * compute, 0.0, 1.25e9, True)
     # Assumed, not measured here: an A100 trains ResNet50 in mixed precision at about 2,500 pictures
     # a second and computes 11,000 (TensorRT, fp16, batches of 128), as NVIDIA's tables have it.
-    gpu = Node("8 A100, 128 cores, 100 Gbit/s", 128, decode, 88_000.0, 20_000.0, 12.5e9, False)
+    gpu = Node("8 A100, 128 cores, 100 Gbit/s", 128, decode, 88_000.0, 20_000.0, 12.5e9, False, 8)
     shared = Storage(total=40e9, each=5e9)  # a parallel file system, or S3 within a region
     # A storage names 1,000 pictures a request, which takes about 0.1 s; 16 folders at once.
     mining = Job(

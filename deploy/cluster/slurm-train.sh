@@ -7,7 +7,8 @@
 #SBATCH --requeue
 #SBATCH --signal=TERM@120
 # Training by torchrun on all nodes of the job. DATA and OUTPUT are on a file system that all nodes see.
-# SIGTERM, two minutes before the end, writes a checkpoint; a requeued job goes on from it.
+# SIGTERM, two minutes before the end, writes a checkpoint. What is preempted is queued again, and goes on from
+# it; a job that has used up its time is submitted again by hand, or by the one before (sbatch --dependency).
 set -euo pipefail
 
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)

@@ -133,6 +133,21 @@ def test_what_has_no_meaning_on_a_cluster(words, problem, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "x.jpg", "--engines", "2"],
+        ["train", "data", "--workers", "2"],
+        ["train", "data", "--storage", "s3://bucket"],
+        ["serve", "net.bundle", "--replicas", "1:2"],
+        ["distil", "mine", "web", "--teacher", "net.bundle", "--engines", "2"],
+    ],
+)
+def test_what_is_for_a_cluster_alone(words):
+    told = CliRunner().invoke(app, words)
+    assert f"{words[-2]} is for a cluster." in str(told.exception)
+
+
+@pytest.mark.parametrize(
     ("words", "address"),
     [
         (["predict", "x.jpg", "--save", "out", "--cluster"], "auto"),
@@ -140,10 +155,14 @@ def test_what_has_no_meaning_on_a_cluster(words, problem, monkeypatch):
         (["predict", "--cluster", "s3://bucket/x.jpg", "--save", "out"], "auto"),
         (["predict", "x.jpg", "--save", "out", "--cluster", "head:6379"], "head:6379"),
         (["predict", "x.jpg", "--save", "out", "--cluster=local"], "local"),
+        (["predict", "x.jpg", "--save", "out", "--cluster", "local"], "local"),
+        (["predict", "--cluster", "./local/x.jpg", "--save", "out"], "auto"),
         (["predict", "x.jpg", "--cluster", "ray://head:1", "--save", "out"], "ray://head:1"),
     ],
 )
-def test_an_address_may_be_left_out(words, address, monkeypatch):
+def test_an_address_may_be_left_out(words, address, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "local").mkdir()  # a folder of this name changes nothing
     asked = []
     monkeypatch.setattr("residua.cli.predict._predict_there", asked.append)
     told = CliRunner().invoke(app, words)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from residua.cli.cluster.options import PANEL, Cluster
+from residua.cli.cluster.options import PANEL, Cluster, need_cluster
 
 if TYPE_CHECKING:
     from residua.data.source import Source
@@ -84,18 +84,15 @@ def mine(
     """
     from contextlib import nullcontext
 
-    from residua.base.errors import SettingError
     from residua.cli.cluster.mine import scoring_on
     from residua.distil.mine.asking import Run
     from residua.distil.mine.run import Wanted
     from residua.distil.mine.run import mine as run
     from residua.predict.classifier import load
 
-    if Path(teacher).suffix.lower() == ".onnx":
-        raise SettingError(
-            "Pictures are chosen by a teacher that residua can open as a bundle.",
-            next_step="An .onnx file can teach (residua distil --teacher), not choose.",
-        )
+    if not cluster:
+        need_cluster(engines=engines)
+    _check(pictures, teacher)
     classifier = load(
         teacher, engine=engine, precision=precision, threads=threads, hint="throughput",
         notify=lambda text: typer.echo(text, err=True),
@@ -108,6 +105,22 @@ def mine(
             validation=_open_validation(validation) if validation else None, scoring=scoring,
         )  # fmt: skip
     _print(report, output, json=json)
+
+
+def _check(pictures: str, teacher: str) -> None:
+    """Refuse what cannot be mined, before anything is loaded."""
+    from residua.base.errors import SettingError
+
+    if "://" in pictures:
+        raise SettingError(
+            f"Pictures to choose from are read by paths, and {pictures} is a URL.",
+            next_step="Mount the storage, or copy them.",
+        )
+    if Path(teacher).suffix.lower() == ".onnx":
+        raise SettingError(
+            "Pictures are chosen by a teacher that residua can open as a bundle.",
+            next_step="An .onnx file can teach (residua distil --teacher), not choose.",
+        )
 
 
 def _print(report: "Report", output: Path, *, json: bool) -> None:

@@ -96,8 +96,13 @@ def _predict_here(given: SimpleNamespace) -> None:
     """Print the predictions of this process as they come."""
     from residua.base.machine import usable_cores
     from residua.base.progress import progressing
+    from residua.cli.cluster.options import need_cluster
     from residua.predict.classifier import load
 
+    need_cluster(
+        engines=given.engines, overwrite=given.overwrite, image_column=given.image_column,
+        name_column=given.name_column,
+    )  # fmt: skip
     form = _choose_format(given.format, json=given.json, csv=given.csv)
     counted = _count_inputs(given.images)
     few = counted is not None and counted < _MANY

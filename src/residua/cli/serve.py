@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from residua.cli.cluster.options import Cluster
+from residua.cli.cluster.options import Cluster, need_cluster
 from residua.cli.cluster.serve import Replicas, Stop, Storage
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def serve(
     elif cluster:
         _serve_there(options)
     else:
+        need_cluster(replicas=replicas, storage=storage)
         _run(_given(models), _make_settings(options), workers=workers, quiet=quiet)
 
 

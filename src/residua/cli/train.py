@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from residua.cli import train_options as option
-from residua.cli.cluster.options import Cluster, refuse
+from residua.cli.cluster.options import Cluster, need_cluster, refuse
 from residua.cli.cluster.train import Storage, Threads, Workers, make_trainer
 from residua.cli.fixing import fit_to_size, tell_before
 
@@ -68,19 +68,30 @@ def train(
     processes: torchrun --nproc-per-node N -m residua train DATA … Several machines: the same with
     --nnodes, or --cluster (docs/cluster.md).
     """
-    from residua.train.recipe.compose import Wishes, find_data_part
+    from residua.train.recipe.compose import Wishes
 
-    flags = _read_flags(SimpleNamespace(**locals()))
+    given = SimpleNamespace(**locals())
+    flags = _read_flags(given)
     wishes = Wishes(*fit_to_size(fix, size, config, flags), tuple(override or ()))
     output = output or Path(f"{_stem(data)}.bundle")
     trainer = tell_before(fix, size) if fix and size else None
-    if cluster:
-        refuse(find_lr=find_lr, device=device == "cuda")
-        settings = find_data_part(wishes)
-        trainer = make_trainer(cluster, data, val, settings, workers, threads, storage)
     run(
         data, val, wishes, output, device=device, overwrite=overwrite, restart=restart,
-        find_lr=find_lr, json=json, trainer=trainer,
+        find_lr=find_lr, json=json, trainer=_find_trainer(given, wishes) or trainer,
+    )  # fmt: skip
+
+
+def _find_trainer(given: SimpleNamespace, wishes: "Wishes") -> "Trainer | None":
+    """Return what trains on the cluster that was named."""
+    from residua.train.recipe.compose import find_data_part
+
+    if not given.cluster:
+        need_cluster(workers=given.workers, threads=given.threads, storage=given.storage)
+        return None
+    refuse(find_lr=given.find_lr, device=given.device == "cuda")
+    return make_trainer(
+        given.cluster, given.data, given.val, find_data_part(wishes), given.workers,
+        given.threads, given.storage,
     )  # fmt: skip
 
 

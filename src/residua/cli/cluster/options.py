@@ -63,6 +63,17 @@ def refuse(**given: Any) -> None:
             )
 
 
+def need_cluster(**given: Any) -> None:
+    """Refuse options that say something and are heard on a cluster alone, by their names."""
+    from residua.base.errors import SettingError
+
+    for name, value in given.items():
+        if value:
+            raise SettingError(
+                f"--{name.replace('_', '-')} is for a cluster.", next_step="Add --cluster."
+            )
+
+
 def read_range(text: str, option: str) -> tuple[int, int] | None:
     """Return the bounds of MIN:MAX, or of one number; None of nothing. Raises SettingError.
 

@@ -48,10 +48,10 @@ def run(
     from residua.cluster.serve.run import Scale, deploy, wait_for_signal, withdraw
     from residua.cluster.storage import locate
 
+    bounds = read_range(replicas, "--replicas") or (1, 1)
     with connected(address) as cluster:
         placed = place_models(models, locate(storage) if storage else None)
         typer.echo(f"On {cluster}.", err=True)
-        bounds = read_range(replicas, "--replicas") or (1, 1)
         url = deploy(placed, settings, Scale(bounds, settings.threads or 1), cluster)
         typer.echo(f"ready: {url}", err=True)
         if address != LOCAL:
