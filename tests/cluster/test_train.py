@@ -111,11 +111,12 @@ def test_a_process_is_killed_and_the_rest_goes_on_alone(nodes, start, place, tmp
             assert ours[name] == pytest.approx(array, abs=2e-3), name
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_the_command_is_lost_and_goes_on(nodes, start, place, tmp_path, late):
-    """By Ctrl-C in the midst of it; killed when it has ended but for the fetching of the bundle."""
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_command_is_lost_and_goes_on(nodes, start, place, tmp_path, by):
+    """Stopped in the midst of it; killed when it has ended but for the fetching of the bundle."""
     process = train(start, place, nodes.add(count=2), tmp_path, "2")
     storage = tmp_path / "storage"
+    late = by == signal.SIGKILL
     wait_until(
         lambda: list(storage.glob("net-*/*/model.bundle")) if late else is_under_way(process),
         what="the bundle" if late else "the second epoch",
@@ -124,8 +125,8 @@ def test_the_command_is_lost_and_goes_on(nodes, start, place, tmp_path, late):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     else:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        process.send_signal(by)
+        assert process.wait(timeout=60) == 128 + by, process.log.read_text()
         assert "The same command goes on" in process.log.read_text()
     assert not (tmp_path / "net.bundle").exists()
     again = train(start, place, nodes, tmp_path, "2")

@@ -26,7 +26,7 @@ def going_on() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop) if own else None
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # the latter is what Ray Train makes of Ctrl-C
         raise StoppedError(
             "Stopped." if terminated else "Interrupted.",
             exit_code=143 if terminated else 130,
