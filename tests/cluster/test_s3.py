@@ -12,7 +12,7 @@ from residua.base.errors import DataError, SettingError
 from residua.cluster import claim
 from residua.cluster.pictures.entries import list_entries
 from residua.cluster.pictures.listing import make_spans
-from residua.cluster.pictures.rows import read_span
+from residua.cluster.pictures.span_rows import read_span
 from residua.cluster.predict import reading
 from residua.cluster.predict.reading import AHEAD, read_ahead
 from residua.cluster.storage import locate, read_range

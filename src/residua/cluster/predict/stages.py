@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from residua.base.errors import ImageError
 from residua.bundle.schema import Preprocess
-from residua.cluster.pictures.rows import ROW
+from residua.cluster.pictures.span_rows import ROW
 from residua.cluster.predict.reading import read_ahead
 from residua.cluster.ship import receive
 from residua.pixels.limits import Limits
