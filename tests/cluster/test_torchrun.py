@@ -84,6 +84,12 @@ def weights(path):
     return load_file(path / "weights.safetensors")
 
 
+def losses(run):
+    """Each epoch of a run with its loss in training, in the order in which they were written."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(line["epoch"], line["train_loss"]) for line in lines if line["event"] == "epoch"]
+
+
 def assert_ended(process):
     assert process.wait(timeout=150) == 0, process.log.read_text()
 
@@ -107,14 +113,11 @@ def test_a_machine_is_lost_and_the_other_goes_on(machines, place):
         os.kill(process, signal.SIGKILL)
     assert_ended(first)
     assert "Going on" in first.log.read_text()
-    run = place / "lost.run"
-    assert json.loads((run / "run.json").read_text())["finished"]
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines if line["event"] == "epoch"] == list(range(1, 41))
-    ours, theirs = weights(place / "lost.bundle"), weights(place / "alone.bundle")
-    for name, array in theirs.items():
-        if "running" not in name:  # each process has its own statistics
-            assert ours[name] == pytest.approx(array, abs=2e-3), name
+    assert json.loads((place / "lost.run" / "run.json").read_text())["finished"]
+    ours, theirs = losses(place / "lost.run"), losses(place / "alone.run")
+    assert [epoch for epoch, _ in ours] == list(range(1, 41))
+    # The bundle may be of another epoch: validation sees running statistics, which differ.
+    assert [loss for _, loss in ours] == pytest.approx([loss for _, loss in theirs], abs=1e-6)
 
 
 def _texts(*processes):
