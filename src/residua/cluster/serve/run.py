@@ -109,6 +109,7 @@ def withdraw() -> bool:
     """
     from ray import serve
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     applications = serve.status().applications
     if APPLICATION in applications:
         serve.delete(APPLICATION)
